@@ -11,6 +11,7 @@ __all__ = ['KEYS', 'POOL_METHODS', 'wilson_interval', 'resample_counts', 'resamp
 # %% ../nbs/12_evaluation.ipynb #a92e1672
 import functools, unicodedata
 from dataclasses import dataclass
+from itertools import combinations
 from statistics import NormalDist
 import numpy as np
 import pandas as pd
@@ -22,14 +23,15 @@ def wilson_interval(
     n:int,                 # number of items
     confidence:float=0.95, # coverage of the interval
 )->tuple[float, float]:
-    "Return Wilson's interval (Wilson 1927) of a proportion; both ends are NaN when there are no items. Raises `DataError` when `successes` is not within 0 and `n`."
+    "Return Wilson's interval (Wilson 1927) of a proportion, NaN without items. Raises `DataError` when `successes` is not within 0 and `n`."
     if n == 0: return float("nan"), float("nan")
     if not 0 <= successes <= n: raise DataError(f"{successes} correct items of {n} cannot be. Pass the count of correct items, then the count of all items.")
     z, share = NormalDist().inv_cdf(0.5 + confidence/2), successes/n
     centre = share + z*z/(2*n)
     half_width = z*np.sqrt(share*(1 - share)/n + z*z/(4*n*n))
     scale = 1 + z*z/n
-    return max(0.0, float((centre - half_width)/scale)), min(1.0, float((centre + half_width)/scale))
+    low, high = float((centre - half_width)/scale), float((centre + half_width)/scale)
+    return max(0.0, min(low, share)), min(1.0, max(high, share)) # rounding must not push the share itself out
 
 # %% ../nbs/12_evaluation.ipynb #67dd83ae
 @functools.lru_cache(maxsize=2)
@@ -89,10 +91,14 @@ def paired_bootstrap(
     seed:int=0,            # of the draws
     confidence:float=0.95, # coverage of the interval
 )->Comparison:
-    "Compare two methods by resampling the items that both answered (paired bootstrap, Koehn 2004). Raises `DataError` when the two have different shapes or share no item."
+    """Compare two methods by resampling the items that both answered (paired bootstrap, Koehn 2004).
+
+    Raises `DataError` when the two have different shapes or share no item."""
     if isinstance(first, pd.Series) and isinstance(second, pd.Series): first, second = first.align(second, join="inner")
     first, second = np.atleast_2d(np.asarray(first, float)), np.atleast_2d(np.asarray(second, float))
-    if first.shape != second.shape: raise DataError(f"A paired comparison needs the same items on both sides, but there are {first.shape[-1]} and {second.shape[-1]}. Pass pandas Series indexed by item to match them.")
+    if first.shape != second.shape:
+        raise DataError(f"A paired comparison needs the same items on both sides, but there are {first.shape[-1]} and {second.shape[-1]}. "
+            "Pass pandas Series indexed by item to match them.")
     differences = first - second
     present = ~np.isnan(differences)
     differences, present = differences[present.any(1)][:, present.any(0)], present[present.any(1)]
@@ -151,22 +157,30 @@ def log_normalise(
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
 def contextual_prior(
-    prior_log_probs:np.ndarray, # [m, n_labels] natural-log scores of the labels for m content-free or unlabelled inputs, made with the same method and prompt
+    prior_log_probs:np.ndarray, # [m, n_labels] natural-log scores for m content-free or unlabelled inputs, by the same method and prompt
 )->np.ndarray:
-    "Return the log of the mean predicted distribution, [n_labels] (Zhao et al. 2021 for content-free inputs; the idea of Zhou et al. 2024 for unlabelled ones). Raises `DataError` for empty or non-finite scores."
+    """Return the log of the mean predicted distribution, [n_labels].
+
+    Zhao et al. 2021 for content-free inputs; the idea of Zhou et al. 2024 for unlabelled ones. Raises `DataError` for empty or non-finite scores."""
     prior_log_probs = np.atleast_2d(np.asarray(prior_log_probs, dtype=float))
-    if not prior_log_probs.size or not np.isfinite(prior_log_probs).all(): raise DataError("The label prior needs at least one input, with a finite score for every label.")
+    if not prior_log_probs.size or not np.isfinite(prior_log_probs).all():
+        raise DataError("The label prior needs at least one input, with a finite score for every label.")
     return np.log(np.exp(log_normalise(prior_log_probs)).mean(0))
 
 def calibrate(
     log_probs:np.ndarray,       # [n, n_labels] natural-log scores of the inputs to calibrate
     prior_log_probs:np.ndarray, # [m, n_labels] scores of OTHER inputs: content-free, or unlabelled ones of another split, drawn without regard to labels
 )->np.ndarray:
-    "Return log-probabilities [n, n_labels] with each label's prior removed. Raises `DataError` when the two arguments are the same scores, or differ in their labels."
+    """Return log-probabilities [n, n_labels] with each label's prior removed.
+
+    There is no way from the scores to their own prior: a class-balanced test batch would leak its mix of labels.
+    Raises `DataError` when the two arguments are the same scores, or differ in their labels."""
     log_probs, prior_log_probs = np.atleast_2d(np.asarray(log_probs, dtype=float)), np.atleast_2d(np.asarray(prior_log_probs, dtype=float))
-    if log_probs.shape[1] != prior_log_probs.shape[1]: raise DataError(f"The scores have {log_probs.shape[1]} labels and the prior's scores {prior_log_probs.shape[1]}. Score the same labels for both.")
+    if log_probs.shape[1] != prior_log_probs.shape[1]:
+        raise DataError(f"There are scores of {log_probs.shape[1]} labels and a prior of {prior_log_probs.shape[1]}. Score the same labels for both.")
     if np.shares_memory(log_probs, prior_log_probs) or np.array_equal(log_probs, prior_log_probs):
-        raise DataError("The prior comes from the very inputs that are calibrated, which lets the mix of test labels in. Score content-free inputs, or unlabelled inputs of another split.")
+        raise DataError("The prior comes from the very inputs that are calibrated, which lets the mix of test labels in. "
+            "Score content-free inputs, or unlabelled inputs of another split.")
     return log_normalise(log_probs - contextual_prior(prior_log_probs))
 
 # %% ../nbs/12_evaluation.ipynb #579bbbab
@@ -180,11 +194,13 @@ def check_predictions(
     missing = [name for name in (*KEYS, *columns) if name not in predictions]
     if missing: raise DataError(f"The predictions lack the column(s) {', '.join(missing)}. Make them again with this version.")
     if not len(predictions): raise DataError("The predictions are empty. Run at least one method on one item.")
-    if "task" in predictions and predictions.task.nunique() > 1: raise DataError(f"The predictions mix the tasks {', '.join(sorted(predictions.task.unique()))}. Evaluate one task at a time.")
+    if "task" in predictions and predictions.task.nunique() > 1:
+        raise DataError(f"The predictions mix the tasks {', '.join(sorted(predictions.task.unique()))}. Evaluate one task at a time.")
     double = predictions.duplicated(list(KEYS))
     if double.any():
         row = predictions[double].iloc[0]
-        raise DataError(f"{int(double.sum())} predictions appear twice, the first for item {row['item']!r} ({row.language}, {row.method}, seed {row.seed}). Gather each run once.")
+        raise DataError(f"{int(double.sum())} predictions appear twice, the first for item {row['item']!r} ({row.language}, {row.method}, seed {row.seed}). "
+            "Gather each run once.")
 
 def metric_columns(
     predictions:pd.DataFrame, # one row per language, method, k, seed and item
@@ -221,6 +237,27 @@ def yardsticks(
     if "gold" in items and items.gold.nunique() <= numbers.max(): found["majority"] = float(items.gold.value_counts(normalize=True).iloc[0])
     return found
 
+def _metric_rows(values, languages, n_resamples, confidence, seed):
+    "Rows of one method and metric from a table [language, item], the macro mean last."
+    values = values.reindex(languages).to_numpy(float)
+    present, rows = ~np.isnan(values).all(1), []
+    for language, row in zip(np.array(languages)[present], values[present]):
+        low, high = _interval(row, n_resamples, confidence, seed)
+        rows.append({"language": language, "value": np.nanmean(row), "low": low, "high": high, "n": int((~np.isnan(row)).sum())})
+    if len(rows) > 1: low, high = bootstrap_interval(values, n_resamples, confidence, seed)
+    if rows: rows.append({"language": "all", "value": np.mean([row["value"] for row in rows]), "low": low, "high": high, "n": sum(row["n"] for row in rows)})
+    return rows
+
+def _yardstick_rows(part, languages):
+    "Rows of `chance` and `majority` of one method, the macro mean last."
+    groups = {language: part[part.language == language] for language in languages}
+    marks = pd.DataFrame({language: yardsticks(group) for language, group in groups.items() if len(group)})
+    for metric, found in marks.iterrows():
+        found = found.dropna()
+        numbers = {language: groups[language]["item"].nunique() for language in found.index}
+        for language, value in {**found, "all": found.mean()}.items():
+            yield {"language": language, "metric": metric, "value": value, "low": np.nan, "high": np.nan, "n": numbers.get(language, sum(numbers.values()))}
+
 def results_table(
     predictions:pd.DataFrame, # one row per language, method, k, seed and item
     study:str,                # name of the study
@@ -229,26 +266,18 @@ def results_table(
     confidence:float=0.95,    # coverage of the intervals
     seed:int=0,               # of the bootstrap
 )->pd.DataFrame:
-    "Return each metric per language and method, and over all languages, with its interval and number of items. `seed` lists the seeds that were averaged. Raises `DataError` for a table that cannot be evaluated."
+    """Return each metric per language and method, and over all languages, with its interval and number of items.
+
+    `seed` of a row lists the seeds that were averaged. Raises `DataError` for a table that cannot be evaluated."""
     check_predictions(predictions)
-    columns = {**metric_columns(predictions), **{name: name for name in ("diversity", "leakage", "seconds") if name in predictions and predictions[name].notna().any()}}
+    columns = {**metric_columns(predictions), **{name: name for name in ("diversity", "leakage", "seconds") if name in predictions}}
     languages, rows = list(predictions.language.unique()), []
     for (method, k), part in predictions.groupby(["method", "k"], sort=False):
         common = {"study": study, "experiment": experiment, "method": method, "k": k, "seed": ",".join(map(str, sorted(part.seed.unique())))}
         for metric, column in columns.items():
-            values = item_table(part, column, languages).to_numpy(float)
-            present = ~np.isnan(values).all(1)
-            for language, row in zip(np.array(languages)[present], values[present]):
-                low, high = _interval(row, n_resamples, confidence, seed)
-                rows.append({**common, "language": language, "metric": metric, "value": np.nanmean(row), "low": low, "high": high, "n": int((~np.isnan(row)).sum())})
-            if not present.any(): continue
-            low, high = bootstrap_interval(values, n_resamples, confidence, seed) if present.sum() > 1 else (low, high)
-            rows.append({**common, "language": "all", "metric": metric, "value": np.nanmean(values[present], axis=1).mean(), "low": low, "high": high, "n": int((~np.isnan(values)).sum())})
-        marks = {language: yardsticks(group) for language, group in part.groupby("language", sort=False)}
-        for metric in ("chance", "majority"):
-            found = {language: mark[metric] for language, mark in marks.items() if metric in mark}
-            for language, value in {**found, **({"all": np.mean(list(found.values()))} if found else {})}.items():
-                rows.append({**common, "language": language, "metric": metric, "value": value, "low": np.nan, "high": np.nan, "n": part[part.language.eq(language) | (language == "all")].drop_duplicates(["language", "item"]).shape[0]})
+            found = _metric_rows(item_table(part, column, languages), languages, n_resamples, confidence, seed)
+            rows += [{**common, "metric": metric, **row} for row in found]
+        rows += [{**common, **row} for row in _yardstick_rows(part, languages)]
     return pd.DataFrame(rows)[["study", "experiment", "language", "method", "k", "seed", "metric", "value", "low", "high", "n"]]
 
 # %% ../nbs/12_evaluation.ipynb #bcca24ae
@@ -263,17 +292,21 @@ def comparisons_table(
     method:str="closed_loop",  # the method that is compared
     baselines=None,            # methods to compare with; all others when None
     column:str|None=None,      # compare this column only, for example "correct_calibrated"; all quality metrics when None
-    n_resamples:int=10_000,    # bootstrap repetitions
+    n_resamples:int=10_000,    # bootstrap repetitions; at least 200 per language, so that Holm's correction leaves room for p < .01
     seed:int=0,                # of the bootstrap
     confidence:float=0.95,     # coverage of the intervals
 )->pd.DataFrame:
-    "Compare one method with each baseline per language and over all, at equal k, by the paired bootstrap with Holm's correction over languages. A pair without shared items has no row. Raises `DataError` when the method is absent or ran with several k."
+    """Compare one method with each baseline per language and over all, at equal k: paired bootstrap, Holm's correction over languages.
+
+    A method that was not run, or a pair without shared items, has no row. Raises `DataError` when the method ran with several k."""
     check_predictions(predictions)
-    if method not in set(predictions.method): raise DataError(f"There are no predictions of the method {method!r} to compare. Known: {', '.join(predictions.method.unique())}.")
+    names = ["language", "method", "baseline", "metric", "difference", "low", "high", "p", "p_holm", "n"]
+    if method not in set(predictions.method): return pd.DataFrame(columns=names)
     columns = {name: source for name, source in metric_columns(predictions).items() if column in (None, source)}
-    if not columns: raise DataError(f"The predictions have no values in the column {column!r}. Choose one of {', '.join(metric_columns(predictions).values())}.")
+    if not columns:
+        raise DataError(f"The predictions have no values in the column {column!r}. Choose one of {', '.join(metric_columns(predictions).values())}.")
     present, languages, rows = set(predictions.method), list(predictions.language.unique()), []
-    k = _one_k(predictions, method, None)
+    k, n_resamples = _one_k(predictions, method, None), max(n_resamples, 200*len(languages))
     items = sorted(predictions["item"].unique())
     for baseline in [name for name in (predictions.method.unique() if baselines is None else baselines) if name != method and name in present]:
         selected = {name: predictions[(predictions.method == name) & (predictions.k == _one_k(predictions, name, k))] for name in (method, baseline)}
@@ -287,7 +320,7 @@ def comparisons_table(
             total = paired_bootstrap(first[both], second[both], **options)
             for language, comparison, p_holm in zip([*np.array(languages)[both], "all"], [*found, total], [*corrected, total.p]):
                 rows.append({"language": language, "method": method, "baseline": baseline, "metric": metric, **comparison.__dict__, "p_holm": p_holm})
-    return pd.DataFrame(rows, columns=["language", "method", "baseline", "metric", "difference", "low", "high", "p", "p_holm", "n"])
+    return pd.DataFrame(rows, columns=names)
 
 # %% ../nbs/12_evaluation.ipynb #573e9861
 POOL_METHODS = ("random", "random_english", "bm25", "bm25_english", "dense", "dense_english", "diverse_dense", "diverse_dense_english")
@@ -316,29 +349,34 @@ def best_retriever(
     return BestRetriever(str(macro.index[0]), float(macro.iloc[0]), tuple(means.index), note)
 
 # %% ../nbs/12_evaluation.ipynb #ded9a486
+def _pair_agreement(one, two, items, confidence):
+    "Agreement of two rows of answers, averaged over seeds per item."
+    same = pd.Series((one == two).astype(float)).groupby(items).mean()
+    low, high = wilson_interval(same.sum(), len(same), confidence)
+    expected = sum((one == code).mean()*(two == code).mean() for code in np.unique(one))
+    kappa = float(((one == two).mean() - expected)/(1 - expected)) if expected < 1 else float("nan")
+    return {"agreement": same.mean(), "low": low, "high": high, "kappa": kappa, "n": len(same)}
+
 def consistency(
     predictions:pd.DataFrame, # one row per language, method, k, seed and item
     column:str="prediction",  # column with the answers; they must mean the same in all languages
     confidence:float=0.95,    # coverage of the intervals
 )->pd.DataFrame:
-    "Return the agreement of the answers to the same items for each pair of languages and method, with Wilson's interval (shares over seeds are averaged per item first) and Cohen's kappa."
+    """Return the agreement of the answers to the same items, for each method and pair of languages.
+
+    The interval is Wilson's (several seeds are averaged per item first), kappa is Cohen's (1960). A pair without shared items has no row."""
     check_predictions(predictions, (column,))
     rows = []
     for (method, k), part in predictions[predictions[column].notna()].groupby(["method", "k"], sort=False):
         languages = list(part.language.unique())
-        codes = pd.Series(pd.factorize(part[column])[0], index=part.index, dtype=float)
-        answers = part.assign(code=codes).pivot_table(index="language", columns=["item", "seed"], values="code", aggfunc="first").reindex(languages)
-        items, answers = answers.columns.get_level_values("item"), answers.to_numpy()
-        for number, first in enumerate(languages):
-            for other in range(number + 1, len(languages)):
-                both = ~np.isnan(answers[number]) & ~np.isnan(answers[other])
-                if not both.any(): continue
-                one, two = answers[number][both], answers[other][both]
-                same = pd.Series((one == two).astype(float)).groupby(np.asarray(items)[both]).mean()
-                low, high = wilson_interval(same.sum(), len(same), confidence)
-                expected = sum((one == code).mean()*(two == code).mean() for code in np.unique(one))
-                kappa = (float((one == two).mean()) - expected)/(1 - expected) if expected < 1 else float("nan")
-                rows.append({"method": method, "k": k, "first": first, "second": languages[other], "agreement": same.mean(), "low": low, "high": high, "kappa": kappa, "n": len(same)})
+        part = part.assign(code=pd.factorize(part[column])[0].astype(float))
+        answers = part.pivot_table(index="language", columns=["item", "seed"], values="code", aggfunc="first").reindex(languages)
+        items, answers = np.asarray(answers.columns.get_level_values("item")), answers.to_numpy()
+        for first, second in combinations(range(len(languages)), 2):
+            both = ~np.isnan(answers[first]) & ~np.isnan(answers[second])
+            if not both.any(): continue
+            found = _pair_agreement(answers[first][both], answers[second][both], items[both], confidence)
+            rows.append({"method": method, "k": k, "first": languages[first], "second": languages[second], **found})
     return pd.DataFrame(rows, columns=["method", "k", "first", "second", "agreement", "low", "high", "kappa", "n"])
 
 # %% ../nbs/12_evaluation.ipynb #8fa3d3f3

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['encode_pair', 'shared_length', 'KeyValues', 'Rows', 'pack_rows', 'attention_masks', 'read_rows', 'read_shared',
            'head_logits', 'log_normaliser', 'log_probs_of', 'ChoiceBatch', 'encode_choices', 'choice_log_probs',
-           'later_log_probs', 'length_batches', 'score_choices', 'text_log_probs', 'score_texts']
+           'later_log_probs', 'length_batches', 'score_choices', 'target_states', 'score_texts']
 
 # %% ../nbs/05_scoring.ipynb #9bfe6b38
 from collections.abc import Sequence
@@ -257,14 +257,13 @@ def score_choices(
     return scores
 
 # %% ../nbs/05_scoring.ipynb #b9dea058
-def text_log_probs(
+def target_states(
     policy:Policy,               # the model
     contexts:list[list[int]],    # token ids before, at least one each
     targets:list[list[int]],     # token ids to be scored
-    rows:torch.Tensor|None=None, # restricted vocabulary [V'], or None
     scored:list[list[bool]]|None=None, # which target tokens count; all when None
-)->torch.Tensor:
-    "Return the log-probability of every counted target token, joined in order [N]; differentiable."
+)->tuple[torch.Tensor, torch.Tensor]:
+    "Return the hidden states [N, d] that predict the counted target tokens, and those tokens [N], joined in order; differentiable."
     sequences = [context + target[:-1] for context, target in zip(contexts, targets)]
     shared = min(shared_length(sequences), min(map(len, contexts)) - 1) if len(sequences) > 1 else 0
     past = read_shared(policy, sequences[0][:shared])
@@ -275,7 +274,7 @@ def text_log_probs(
         for offset, token in enumerate(target):
             if scored is None or scored[row][offset]:
                 row_at.append(row); token_at.append(len(context) - 1 + offset - shared); tokens.append(token)
-    return log_probs_of(policy, hidden[row_at, token_at], torch.tensor(tokens, device=policy.device), rows)
+    return hidden[row_at, token_at], torch.tensor(tokens, device=policy.device)
 
 def score_texts(
     policy:Policy,         # the model
@@ -288,7 +287,7 @@ def score_texts(
     totals = np.zeros(len(pairs))
     with torch.no_grad():
         for items in length_batches([len(context) + len(target) for context, target in pairs], budget):
-            values = text_log_probs(policy, [pairs[item][0] for item in items], [pairs[item][1] for item in items]).double().cpu().numpy()
+            values = log_probs_of(policy, *target_states(policy, [pairs[item][0] for item in items], [pairs[item][1] for item in items])).double().cpu().numpy()
             ends = np.cumsum([len(pairs[item][1]) for item in items])
             totals[items] = [part.sum() for part in np.split(values, ends[:-1])]
     return totals

