@@ -6,7 +6,7 @@ export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" TOKENIZERS_PARALLELISM=false MPLB
 [ -n "${VENV:-}" ] && export PATH="$(cd "$VENV" && pwd)/bin:$PATH"
 
 echo "== ruff"
-ruff check .
+ruff check --output-format concise .
 echo "== notebooks: exported, clean, README up to date"
 python tests/drift.py
 echo "== nbdev_test"

@@ -27,6 +27,7 @@ def test_whole_study_then_nothing_then_changes(toy):
     for name in ("recipe.yaml", "environment.json", "results.parquet", "comparisons.parquet", "training/0/closed_loop/training.json",
                  "runs/main_result/hi/0/notebook.ipynb", "runs/main_result/hi/0/metrics.json"): assert (folder/name).is_file(), name
     assert {row["state"] for row in run_status(folder)} == {"done"}
+    assert str(folder) not in (folder/"runs/main_result/hi/0/notebook.ipynb").read_text(encoding="utf-8"), "no path of this machine"
     before = times(folder)
 
     assert run(toy).planned == [] and times(folder) == before, "an unchanged study is left alone"

@@ -178,19 +178,15 @@ def data(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
     "List the data files that ship with the package: source, licence, size; or verify them."
-    from xicl_study.storage import DataError, package_folder, read_json, sha256
-    folder = package_folder("data")
-    files = read_json(folder/"manifest.json")["files"]
+    from xicl_study.tasks import manifest, verify_data
+    if verify: verify_data()
     rows = []
-    for name, facts in sorted(files.items()):
-        path = folder/name
-        state = "missing" if not path.is_file() else "not checked" if not verify else "good" if sha256(path) == facts["sha256"] else "damaged"
-        rows.append({"file": name, "kB": round(path.stat().st_size / 1000) if path.is_file() else 0, "kind": facts.get("kind", ""),
-                     "source": [f"{source['package']} {source['version']}" for source in facts.get("sources", [])],
-                     "licence": sorted({source["licence"] for source in facts.get("sources", [])}), **({"state": state} if verify else {})})
+    for name, facts in sorted(manifest()["files"].items()):
+        sources = facts.get("sources", [])
+        rows.append({"file": name, "rows": facts.get("rows", ""), "kind": facts.get("kind", ""), "licence": sorted({source["licence"] for source in sources}),
+                     "source": [f"{source['package']} {source['version']}" for source in sources]})
     print_table(rows, json)
-    wrong = [row["file"] for row in rows if row.get("state") in ("missing", "damaged")]
-    if wrong: raise DataError(f"{', '.join(wrong)} in {folder}: missing or damaged. Install again: pip install --force-reinstall --no-deps xicl-study")
+    if verify: print(f"{len(rows)} files, each as its checksum says.", file=sys.stderr)
 
 # %% ../nbs/17_cli.ipynb #524d3940
 @app.command(hidden=True)

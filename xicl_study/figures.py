@@ -151,7 +151,9 @@ def plot_accuracy_by_method(
             if not len(row): continue
             last, shift = metric == metrics[-1], 0 if len(metrics) == 1 else (0.17 if metric == metrics[-1] else -0.17)
             _interval_dot(panel, row.iloc[0], position + shift, GROUP_COLOURS[info.group], GROUP_MARKERS[info.group], filled=last, size=6.5 if last else 5)
-            if last: panel.text(1.015, position, f"{row.value.iloc[0]:.{1 if metric == 'chrf' else 2}f}", transform=panel.get_yaxis_transform(), va="center", fontsize=8.5)
+            if not last: continue
+            text = f"{row.value.iloc[0]:.{1 if metric == 'chrf' else 2}f}"
+            panel.text(1.015, position, text, transform=panel.get_yaxis_transform(), va="center", fontsize=8.5)
     shown = part[part.metric.isin(metrics)]
     chance = _chance(part, [language])
     _scale(panel, shown.high, chance)

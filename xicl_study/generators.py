@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['Vocabulary', 'newline_token', 'study_vocabulary', 'gumbel_sample', 'BufferedKeyValues', 'WrittenSet',
-           'write_demonstrations', 'written_log_probs', 'choose_labels', 'leakage']
+           'write_demonstrations', 'written_log_probs', 'choose_labels', 'write_answers', 'leakage']
 
 # %% ../nbs/06_generators.ipynb #b8d2aa9b
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 import numpy as np
 import torch
-from .models import Policy
+from .models import Policy, folded_adapter
 from .prompts import Demonstration, Template, one_line, writing_prompt
 from .scoring import KeyValues, head_logits, log_probs_of, pack_rows, read_rows, read_shared, shared_length, target_states
 from .storage import DataError, UnknownNameError
@@ -146,7 +146,7 @@ def write_demonstrations(
     n_sets = len(labels[0]) if labels else 0
     per_pass = max(1, rows_at_once // max(1, n_sets))
     written = []
-    with torch.no_grad():
+    with torch.no_grad(), folded_adapter(policy):
         for start in range(0, len(prompts), per_pass):
             numbers = range(start, min(start + per_pass, len(prompts)))
             rows = [_Row(WrittenSet(number, languages[number], list(words), prompts[number]), [starts[word] for word in words], vocabulary.newline, max_tokens)
@@ -248,6 +248,26 @@ def choose_labels(
     return chosen
 
 # %% ../nbs/06_generators.ipynb #704c1720
+def write_answers(
+    policy:Policy,         # answers
+    prompts:Sequence[str], # n prompts, ready for an answer
+    max_tokens:int=24,     # longest answer
+    rows_at_once:int=32,   # prompts that are answered side by side
+)->list[str]:
+    "Return the most probable continuation of each prompt, token by token, up to the line end."
+    vocabulary = study_vocabulary(policy)
+    contexts = [policy.encode(prompt) for prompt in prompts]
+    written = []
+    with torch.no_grad(), folded_adapter(policy):
+        for start in range(0, len(contexts), rows_at_once):
+            part = contexts[start:start + rows_at_once]
+            # The last token of the prompt is fed as if it were given, so that the first step has something to read.
+            rows = [_Row(WrittenSet(number, "", [""], context), [context[-1:]], vocabulary.newline, max_tokens) for number, context in enumerate(part)]
+            _write_rows(policy, [context[:-1] for context in part], rows, 1, vocabulary, 0.0, None, max_tokens, None)
+            written += [row.written.texts[0] for row in rows]
+    return [one_line(text) for text in policy.tokenizer.batch_decode(written)]
+
+# %% ../nbs/06_generators.ipynb #ff2020ae
 def leakage(
     demonstrations:Sequence[Demonstration], # C
     query:str,                              # x

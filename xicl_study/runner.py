@@ -89,18 +89,43 @@ def step_title(
 
 class LineScreen:
     "Print one line when a step ends."
-    def __init__(self, quiet:bool=False): self.quiet, self.total, self.done, self.told = quiet, 0, 0, {}
+    def __init__(self,
+        quiet:bool=False, # print nothing
+    ):
+        self.quiet, self.total, self.done, self.told = quiet, 0, 0, {}
     def __enter__(self): return self
     def __exit__(self, *_): pass
-    def say(self, text): # one line
+    def say(self,
+        text:str, # one line
+    ):
+        "Show a line that stays."
         if not self.quiet: print(text, file=sys.stderr, flush=True)
-    def expect(self, total): self.total, self.done = total, 0 # number of steps
-    def begin(self, name): self.told[name] = 0 # a step's title
-    def inside(self, name, done, total, note): # how far a step is
+    def expect(self,
+        total:int, # number of steps
+    ):
+        "Take note of how many steps there are."
+        self.total, self.done = total, 0
+    def begin(self,
+        name:str, # a step's title
+    ):
+        "Show that a step has begun."
+        self.told[name] = 0
+    def inside(self,
+        name:str,  # a step's title
+        done:int,  # units of work that are finished
+        total:int, # units of work in all
+        note:str,  # what is being done
+    ):
+        "Show how far a step is; here, at each quarter."
         quarter = 4 * done // max(total, 1)
-        if 0 < quarter < 4 and quarter > self.told.get(name, 0): self.say(f"      {name}: {note} {done} of {total}".replace("  of", " of"))
+        if self.told.get(name, 0) < quarter < 4: self.say(f"      {name}: {' '.join([*note.split(), str(done)])} of {total}")
         self.told[name] = max(quarter, self.told.get(name, 0))
-    def end(self, name, seconds, good): # a step's title, its time, whether it went well
+    def end(self,
+        name:str,      # a step's title
+        seconds:float, # how long it took
+        good:bool,     # whether it went well
+    ):
+        "Show that a step has ended."
         self.done += 1
         self.say(f"[{self.done}/{self.total}] {name} {'done' if good else 'FAILED'} ({seconds:.0f} s)")
 
@@ -134,23 +159,26 @@ class Pass:
     planned:list = field(default_factory=list)  # (title, reason) of each step that was to run
     done:list = field(default_factory=list)     # titles of steps that ended well
     failed:list = field(default_factory=list)   # (rule, wildcards) of steps that failed
-    code:int = 0                                # the engine's exit code
 
 def run_pass(
-    folder:Path,           # the study's folder
+    folder:Path,           # the folder that Snakemake works in
     options:EngineOptions, # what to do
     screen:LineScreen,     # where to show it
+    logs:Path,             # folder of snakemake.log and events.jsonl
 )->Pass:
-    "Start the engine on a study's folder and follow it to its end."
-    logs = folder/"logs"
+    "Start the engine on a study's folder and follow it to its end. Raises `StudyError` when it could not even plan the steps."
     (logs/"progress").mkdir(parents=True, exist_ok=True)
     events = logs/"events.jsonl"
     events.write_text("", encoding="utf-8")
     command = [sys.executable, "-m", "xicl_study.cli", "engine", str(folder), json.dumps(options.__dict__), str(events)]
     with open(logs/"snakemake.log", "a", encoding="utf-8") as log:
         engine = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
-        try: return _follow(engine, events, logs, screen, options.dry_run)
+        try: seen = _follow(engine, events, folder, screen, options.dry_run)
         finally: _end_engine(engine)
+    if engine.returncode and not seen.failed:
+        said = [line.strip() for line in (logs/"snakemake.log").read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+        raise StudyError(f"The steps could not be run ({said[-1] if said else 'no message'}). Details: {logs/'snakemake.log'}")
+    return seen
 
 def _end_engine(
     engine:subprocess.Popen, # the engine's process, the first of its group
@@ -165,12 +193,12 @@ def _end_engine(
 def _follow(
     engine:subprocess.Popen, # a running engine
     events:Path,             # its file of events
-    logs:Path,               # the study's log folder
+    folder:Path,             # the study's folder
     screen:LineScreen,       # where to show it
     dry_run:bool,            # nothing runs, so nothing begins or ends
 )->Pass:
     "Read the engine's events until it ends."
-    seen, jobs, begun = Pass(), {}, {}
+    seen, jobs, begun, logs, told = Pass(), {}, {}, folder/"logs", False
     with open(events, encoding="utf-8") as stream:
         while True:
             ended = engine.poll() is not None  # looked at before the last lines are read, so that none is lost
@@ -180,10 +208,11 @@ def _follow(
                 path = logs/"progress"/f"{step_name(rule, wildcards.get('language', ''), wildcards.get('seed', ''))}.json"
                 with contextlib.suppress(StudyError):
                     if path.is_file(): screen.inside(step_title(rule, wildcards), **read_json(path))
-            if ended: break
+            if "prepare" in seen.done and not told:
+                told = True  # what was installed, under which terms: once, and before the long steps
+                for line in read_json(folder/"prepared.json")["notes"]: screen.say(line)
+            if ended: return seen
             time.sleep(0.2)
-    seen.code = engine.returncode
-    return seen
 
 def _take_event(
     event:dict,         # one line of the engine
@@ -306,18 +335,15 @@ def _run_locked(
 )->Outcome:
     "Run the graph, and once more over what is left when evaluations have failed."
     write_json(folder/"failures.json", [])
-    first = run_pass(folder, options, screen)
+    first = run_pass(folder, options, screen, folder/"logs")
     failures = failures_of(folder, first.failed)
     lost = lost_runs(plan, first.failed)
     inside = lambda path: path and os.path.relpath(path, folder)
     write_json(folder/"failures.json", [{**failure.__dict__, "log": inside(failure.log), "notebook": inside(failure.notebook)} for failure in failures])
     planned = first.planned
-    if first.code and not failures:
-        tail = [line for line in (folder/"logs"/"snakemake.log").read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-        raise StudyError(f"The steps could not be run ({tail[-1].strip() if tail else 'no message'}). Details: {folder/'logs'/'snakemake.log'}")
     if lost and len(lost) < len(plan.runs):
         rest = EngineOptions(**{**options.__dict__, "without": " ".join(sorted(lost)), "force": False, "prepare_again": False})
-        second = run_pass(folder, rest, screen)
+        second = run_pass(folder, rest, screen, folder/"logs")
         failures, planned = failures + failures_of(folder, second.failed), planned + second.planned
     report = folder/"report.html"
     return Outcome(folder, report if report.is_file() else None, planned, failures)
@@ -332,15 +358,8 @@ def _dry_run(
     with tempfile.TemporaryDirectory() as scratch:
         save_recipe(recipe, Path(scratch)/"recipe.yaml")
         place = folder if (folder/".snakemake").is_dir() else Path(scratch)
-        logs = Path(scratch)/"logs"
-        logs.mkdir()
         options = EngineOptions(recipe=str(Path(scratch)/"recipe.yaml"), dry_run=True, force=force, prepare_again=models_missing(recipe))
-        command = [sys.executable, "-m", "xicl_study.cli", "engine", str(place), json.dumps(options.__dict__), str(logs/"events.jsonl")]
-        (logs/"events.jsonl").touch()
-        engine = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, start_new_session=True)
-        text, _ = engine.communicate()
-        seen = _follow(engine, logs/"events.jsonl", logs, LineScreen(quiet=True), True)
-        if seen.code: raise StudyError(f"The steps could not be planned ({(text.strip().splitlines() or ['no message'])[-1].strip()}).")
+        seen = run_pass(place, options, LineScreen(quiet=True), Path(scratch)/"logs")
     return Outcome(folder, None, list(dict.fromkeys(seen.planned)), [])
 
 # %% ../nbs/16c_runner.ipynb #05b8814d

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 import numpy as np
 import torch
-from .models import Policy
+from .models import Policy, folded_adapter
 from .storage import DataError
 
 # %% ../nbs/05_scoring.ipynb #9753ac9d
@@ -250,7 +250,7 @@ def score_choices(
     shared = shared_length(encoded.prompts) if len(encoded.prompts) > 1 else 0
     lengths = [len(prompt) - shared + sum(len(tokens) - 1 for tokens in row) for prompt, row in zip(encoded.prompts, encoded.choices)]
     scores = np.zeros((len(prompts), len(choices[0]) if len(choices) else 0), dtype=np.float64)
-    with torch.no_grad():
+    with torch.no_grad(), folded_adapter(policy):
         for items in length_batches(lengths, budget):
             part = ChoiceBatch([encoded.prompts[item] for item in items], [encoded.choices[item] for item in items])
             scores[items] = choice_log_probs(policy, part, relative).double().cpu().numpy()
@@ -285,7 +285,7 @@ def score_texts(
     "Return log p(text | prompt), summed over the text's tokens [items], without gradients."
     pairs = [encode_pair(policy, prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
     totals = np.zeros(len(pairs))
-    with torch.no_grad():
+    with torch.no_grad(), folded_adapter(policy):
         for items in length_batches([len(context) + len(target) for context, target in pairs], budget):
             values = log_probs_of(policy, *target_states(policy, [pairs[item][0] for item in items], [pairs[item][1] for item in items])).double().cpu().numpy()
             ends = np.cumsum([len(pairs[item][1]) for item in items])

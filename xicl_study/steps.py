@@ -7,7 +7,7 @@ __all__ = ['PACKAGES', 'report_progress', 'prepare_study', 'environment', 'execu
            'gather', 'run_step']
 
 # %% ../nbs/16b_steps.ipynb #c37d8dac
-import os
+import contextlib, io, json, os
 from pathlib import Path
 from .storage import (DataError, ResourceError, StudyError, UnknownNameError, package_folder, read_parquet, write_json,
                                 write_parquet, write_text)
@@ -29,17 +29,20 @@ def prepare_study(
     recipe:Recipe, # a checked recipe
     folder:Path,   # the study's folder
 ):
-    "Install and convert the models, look at the data in every language, and write `prepared.json`."
+    "Install and convert the models, look at the data in every language, and write `prepared.json` with what was said (terms of use)."
     from xicl_study.models import prepare
     from xicl_study.tasks import load_task
-    prepare(recipe.policy, recipe.encoder)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said): prepare(recipe.policy, recipe.encoder)
+    finally: print(said.getvalue(), flush=True)
     task = load_task(recipe.task)
     found = {}
     for position, code in enumerate(recipe.languages):
         found[code] = len(task.examples(code, recipe.split, limit=recipe.test_items))
         if not found[code]: raise DataError(f"Task {task.name} has no {recipe.split} items in {code}.")
         report_progress(position + 1, len(recipe.languages), "data")
-    write_json(folder/"prepared.json", {"policy": recipe.policy, "encoder": recipe.encoder, "items": found})
+    write_json(folder/"prepared.json", {"policy": recipe.policy, "encoder": recipe.encoder, "items": found, "notes": said.getvalue().splitlines()})
 
 # %% ../nbs/16b_steps.ipynb #830b910a
 PACKAGES = ("xicl-study", "torch", "transformers", "trl", "peft", "datasets", "accelerate", "numpy", "pandas", "pyarrow", "papermill", "snakemake")
@@ -80,6 +83,7 @@ def execute_notebook(
     log, destination = Path(log), Path(destination)
     for path in (log, destination): path.parent.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # a kernel that the user once installed elsewhere must not be taken
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")      # libraries' warnings name folders of this machine, and a reader cannot act on them
     try:
         papermill.execute_notebook(str(notebook), str(log), parameters, kernel_name="python3", cwd=str(folder), progress_bar=False, log_output=True)
     except papermill.PapermillExecutionError as error:
@@ -89,7 +93,10 @@ def execute_notebook(
     except Exception as error:
         if type(error).__name__ != "DeadKernelError": raise
         raise ResourceError("The notebook's process was ended from outside, most often for lack of memory. Try a smaller model or --workers 1.") from error
-    os.replace(log, destination)
+    executed = json.loads(log.read_text(encoding="utf-8"))
+    executed["metadata"]["papermill"].update(input_path=Path(notebook).name, output_path=destination.name)  # no path of this machine
+    write_text(destination, json.dumps(executed, indent=1, ensure_ascii=False) + "\n")
+    log.unlink()
 
 def _kinds(
     kind:type, # a class

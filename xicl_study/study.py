@@ -174,7 +174,7 @@ def adapters_needed(
     "Return the trained weights that a recipe's methods use: some of warm_up, trained, sft."
     from xicl_study.methods import METHODS
     chosen = [METHODS[method] for method in recipe.methods]
-    needed = {method.policy for method in chosen} | {"trained" for method in chosen if "trained" in method.demonstrations.split("_")}
+    needed = {method.policy for method in chosen} | {method.demonstrations for method in chosen}
     return [name for name in ("warm_up", "trained", "sft") if name in needed]
 
 # %% ../nbs/16_study.ipynb #bb217021
