@@ -38,7 +38,7 @@ import numpy as np, pandas as pd
 from xicl_study.storage import ModelError, write_json, write_parquet
 from xicl_study.steps import report_progress
 report_progress(1, 3, "items")
-if language == os.environ.get("SLOW"): time.sleep(60)
+if language == os.environ.get("SLOW"): time.sleep(900)
 if language == os.environ.get("FAIL"): raise ModelError("The adapter of this language cannot be read.")
 if language == os.environ.get("DIE"): os.kill(os.getpid(), signal.SIGKILL)""",
 """rng = np.random.default_rng([seed, *language.encode()])
@@ -68,7 +68,7 @@ def toy(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_notebook(tmp_path/"train.ipynb", TRAIN)
     write_notebook(tmp_path/"main.ipynb", MAIN)
-    recipe = {"extends": "smoke", "name": "toy", "languages": ["de", "sw", "hi", "ar"], "train_languages": ["de"],
+    recipe = {"extends": "smoke", "name": "toy", "languages": ["de", "sw", "hi", "ar"], "train_languages": ["de"], "vocabulary": "full",
               "methods": ["zero_shot", "bm25", "closed_loop"], "test_items": 12,
               "notebooks": {"train": str(tmp_path/"train.ipynb"), "main_result": str(tmp_path/"main.ipynb")}}
     (tmp_path/"toy.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")

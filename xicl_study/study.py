@@ -167,6 +167,9 @@ def check_recipe(
         if name not in (*EMBEDDED, built_in) and "/" not in name and not Path(name).is_dir():
             fitting = [built_in, *(model.name for model in EMBEDDED.values() if model.role == role)]
             raise UnknownNameError(role, name, fitting, "A folder or a Hub id (owner/name) works too.")
+    if recipe.training:
+        from xicl_study.trainers import training_settings  # last, because it loads torch
+        training_settings(recipe.training)
 
 def adapters_needed(
     recipe:Recipe, # a typed recipe
@@ -309,6 +312,7 @@ class Plan:
         "Return a name that changes when the step has to be done again."
         recipe = asdict(self.recipe)
         shared = [recipe[key] for key in ("task", "policy", "encoder", "k", "label_words", "vocabulary")]
+        if recipe["vocabulary"] == "study": shared.append(sorted(recipe["languages"]))  # their tokens are what can be written
         training = [recipe["training"], recipe["train_languages"] or recipe["languages"]] if self.trains else []
         items = [recipe[key] for key in ("methods", "test_items", "split", "evaluation", "sheets")]
         own = {"prepare": [recipe[key] for key in ("task", "policy", "encoder")],
