@@ -112,7 +112,8 @@ def test_interrupt_ends_every_process(toy):
     ({"languages": ["de", "klingon"]}, "Unknown language 'klingon'"), ({"task": "emoji-topics"}, "Did you mean emoji-topic"),
     ({"policy": "gemma3-27m"}, "Did you mean gemma3-270m"), ({"methods": ["bm52"]}, "Did you mean bm25"), ({"k": "four"}, "k must be a whole number"),
     ({"langauges": ["de"]}, "Did you mean languages"), ({"encoder": "gemma3-270m"}, "is no encoder"), ({"label_words": "german"}, "Known: english, native"),
-    ({"training.stepz": 3}, "Did you mean steps"), ({"training.steps": "many"}, "training.steps must be int"), ({"notebooks.train": "absent.ipynb"}, "there is no notebook")])
+    ({"training.stepz": 3}, "Did you mean steps"), ({"training.steps": "many"}, "training.steps must be int"),
+    ({"notebooks.train": "absent.ipynb"}, "there is no notebook")])
 def test_bad_recipes_are_refused_before_anything_starts(toy, change, part):
     with pytest.raises(StudyError, match=part) as caught: run(toy, overrides=change)
     assert "\n" not in str(caught.value) and not Path("outputs").exists()

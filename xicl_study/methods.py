@@ -124,7 +124,8 @@ def load_bench_policy(
     training:str|Path|None,   # folder of the training step; None when no adapter is needed
 ):
     "Load the recipe's policy with the adapters that its methods need. Raises `ModelError`."
-    from xicl_study.models import Policy, load_adapter
+    from xicl_study.models import Policy, load_adapter, settle_threads
+    settle_threads()
     policy = Policy.load(recipe["policy"])
     chosen = [method_info(name) for name in recipe["methods"]]
     needed = {method.policy for method in chosen} | {method.demonstrations for method in chosen if method.demonstrations in OWN}

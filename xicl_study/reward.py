@@ -41,7 +41,7 @@ def embed_texts(
     for items in length_batches([len(row) for row in ids], budget):
         rows = pack_rows([ids[item] for item in items], [[]] * len(items), 0, policy.device)
         hidden, _ = read_rows(policy, rows)
-        counted = (rows.segments == 0) & (rows.ids != policy.tokenizer.bos_token_id)
+        counted = (rows.segments == 0) & (torch.arange(rows.ids.shape[1], device=rows.ids.device) >= len(policy.start))
         for item, vector in zip(items, mean_pool(hidden.float(), counted)): pooled[item] = vector
     return torch.stack(pooled)
 

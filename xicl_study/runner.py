@@ -22,6 +22,7 @@ class EngineOptions:
     without:str = ""            # evaluations to leave out, "language/seed" with spaces between
     workers:int = 1             # jobs at the same time
     threads:int = 1             # threads of each
+    alone:int = 1               # threads of a step that runs alone: preparing and training
     force:bool = False          # do everything again
     prepare_again:bool = False  # a model's package has vanished
     dry_run:bool = False        # only say what would be done
@@ -49,7 +50,7 @@ def run_engine(
             stream.write(json.dumps({"event": str(event), "time": time.time(), **kept}, default=_plain) + "\n")
 
     config = {"recipe": options.recipe, "without": options.without, "workers": options.workers, "threads": options.threads,
-              "cores": options.workers * options.threads, "force": options.force}
+              "alone": options.alone, "force": options.force}
     again = frozenset({"prepare"}) if options.prepare_again else frozenset()
     local = options.executor == "local"
     resources = ResourceSettings(cores=options.workers * options.threads, nodes=None if local else options.workers)
@@ -320,9 +321,10 @@ def run_study(
     except Timeout as error: raise StudyError(f"Another run is working on {folder}. Wait for it, or choose another folder with --output.") from error
     try:
         save_recipe(recipe, folder/"recipe.yaml")
-        threads = max(1, available_cores() // workers)
-        if os.environ.get("OMP_NUM_THREADS", "").isdigit(): threads = max(1, min(threads, int(os.environ["OMP_NUM_THREADS"])))
-        options = EngineOptions(workers=workers, threads=threads, force=force, prepare_again=models_missing(recipe), executor=executor)
+        most = int(os.environ["OMP_NUM_THREADS"]) if os.environ.get("OMP_NUM_THREADS", "").isdigit() else available_cores()
+        threads = max(1, min(most, available_cores() // workers))
+        alone = max(1, min(most, workers * threads))
+        options = EngineOptions(workers=workers, threads=threads, alone=alone, force=force, prepare_again=models_missing(recipe), executor=executor)
         screen = BarScreen() if sys.stderr.isatty() and not quiet else LineScreen(quiet)
         with screen: return _run_locked(plan, folder, options, screen)
     finally: lock.release()

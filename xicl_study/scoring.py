@@ -26,6 +26,9 @@ def encode_pair(
     continuation = prompt[len(kept):] + continuation
     context = policy.encode(kept)
     whole = policy.encode(kept + continuation)
+    if not context:  # nothing to predict from: a text boundary stands before the first token
+        boundary = policy.tokenizer.bos_token_id if policy.tokenizer.bos_token_id is not None else policy.tokenizer.eos_token_id
+        context, whole = [boundary], [boundary, *whole]
     if len(whole) == len(context): raise DataError(f"The continuation {continuation!r} adds no token to its prompt; give a text that is not empty.")
     return whole[:len(context)], whole[len(context):]
 

@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from safetensors import SafetensorError
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from trl import GRPOConfig, GRPOTrainer
 from .generators import Vocabulary, choose_labels, leakage, study_vocabulary, write_demonstrations, written_log_probs
 from .losses import alignment_loss, answer_loss, coherence_loss, group_advantages, kl_to_reference, policy_loss
 from .methods import ADAPTERS, OWN, method_info, studied_texts
-from .models import Policy, add_adapter, check_cache, load_adapter, save_adapter, switch_adapter, using_adapter
+from .models import Policy, add_adapter, check_cache, save_adapter, settle_threads, using_adapter
 from .prompts import Template, answer_prompt, answers, seed_demonstrations, template_of
 from .reward import accuracy_reward, embed_texts, mix_reward, set_diversity
 from .scoring import choice_log_probs, encode_choices, score_choices
@@ -378,7 +379,7 @@ def run_trainer(
     checkpoints, started = Path(trainer.args.output_dir), time.perf_counter()
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     try: trainer.train(resume_from_checkpoint=last)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
         if last is None: raise
         raise ModelError(f"The checkpoint {last} cannot be read ({str(error).splitlines()[0]}). Delete the folder {checkpoints} and run the same command again; this training starts anew.") from error
     finally: policy.model.eval()
@@ -459,5 +460,6 @@ def train_study(
         facts["fingerprint"], done[name] = fingerprint(facts), folder/name
         made = read_json(folder/name/"training.json") if (folder/name/"training.json").is_file() else {}
         if made.get("fingerprint") == facts["fingerprint"] and check_cache(folder/name/"adapter"): continue
+        settle_threads()
         _train_one(name, recipe, folder/name, languages, seed, facts, progress)
     return done
