@@ -102,7 +102,7 @@ class Bench:
         self.seeds = seed_demonstrations(self.task) if self.guided else []
         self.encode = cached_encoder(recipe.get("encoder", "hashed-ngrams"))
         self.pools, self.written, self.shown = {}, {}, {}
-        self.vocabulary = study_vocabulary(policy, studied_texts(self.task, recipe)) if self.guided else None
+        self.vocabulary = study_vocabulary(policy, studied_texts(self.task, recipe, [language, *(recipe.get("train_languages") or recipe["languages"])])) if self.guided else None
 
     def word_of(self, example, language=None):
         "Return how an example's output is written: a label word, or the text itself."
@@ -111,13 +111,13 @@ class Bench:
         return words[self.task.labels.index(example.output)]
 
 def studied_texts(
-    task,         # a task with labels
-    recipe:dict,  # names the studied languages
-)->list[str]:
-    "Return the training inputs of all studied languages: their tokens are the vocabulary of the study. Empty vocabulary means all."
+    task,                     # a task with labels
+    recipe:dict,              # its `vocabulary` decides
+    languages:Sequence[str],  # BCP-47 codes
+)->list[str]|None:
+    "Return the training inputs of some languages: their tokens are the vocabulary. None, the whole vocabulary, when the recipe says \"full\"."
     if recipe.get("vocabulary", "study") == "full": return None
-    languages = {*recipe["languages"], *(recipe.get("train_languages") or [])}
-    return [example.input for language in sorted(languages & set(task.languages)) for example in task.examples(language, "train")]
+    return [example.input for code in sorted(set(languages) & set(task.languages)) for example in task.examples(code, "train")]
 
 def load_bench_policy(
     recipe:dict,              # a resolved recipe

@@ -168,7 +168,7 @@ def check_recipe(
             fitting = [built_in, *(model.name for model in EMBEDDED.values() if model.role == role)]
             raise UnknownNameError(role, name, fitting, "A folder or a Hub id (owner/name) works too.")
     if recipe.training:
-        from xicl_study.trainers import training_settings  # last, because it loads torch
+        from xicl_study.settings import training_settings
         training_settings(recipe.training)
 
 def adapters_needed(
@@ -312,7 +312,6 @@ class Plan:
         "Return a name that changes when the step has to be done again."
         recipe = asdict(self.recipe)
         shared = [recipe[key] for key in ("task", "policy", "encoder", "k", "label_words", "vocabulary")]
-        if recipe["vocabulary"] == "study": shared.append(sorted(recipe["languages"]))  # their tokens are what can be written
         training = [recipe["training"], recipe["train_languages"] or recipe["languages"]] if self.trains else []
         items = [recipe[key] for key in ("methods", "test_items", "split", "evaluation", "sheets")]
         own = {"prepare": [recipe[key] for key in ("task", "policy", "encoder")],
