@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from .storage import DataError, RecipeError, UnknownNameError, cache_folder, fingerprint
+from .storage import RecipeError, UnknownNameError, cache_folder, fingerprint
 
 # %% ../nbs/10_methods.ipynb #7add030b
 @dataclass(frozen=True)

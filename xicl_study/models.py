@@ -10,13 +10,13 @@ __all__ = ['EMBEDDED', 'GROUPED_ATTENTION', 'LORA_LAYERS', 'EmbeddedModel', 'is_
            'hashed_ngrams', 'load_encoder', 'install_embedded', 'prepare']
 
 # %% ../nbs/04_models.ipynb #2a3708e3
-import contextlib, hashlib, importlib, importlib.util, os, unicodedata
+import contextlib, hashlib, importlib, importlib.util, unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from .storage import (ModelError, ResourceError, UnknownNameError, cache_folder, fingerprint, read_json,
-                                require_disk_space, sha256, write_json, whole_file)
+                                require_disk_space, sha256, write_json)
 
 # %% ../nbs/04_models.ipynb #899f07cb
 @dataclass(frozen=True)
@@ -273,7 +273,8 @@ class Policy:
             model = transformers.AutoModelForCausalLM.from_pretrained(place, dtype=torch_dtype, use_safetensors=True, trust_remote_code=False)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".") + "."
-            advice = "Check the folder; if it is a copy, copy it again." if Path(place).is_dir() else "Is there a network, and is the id right? Embedded models work without one: gemma3-270m, smollm2-135m."
+            advice = "Check the folder; if it is a copy, copy it again."
+            if not Path(place).is_dir(): advice = "Is there a network, and is the id right? Embedded models work without one: gemma3-270m, smollm2-135m."
             raise ModelError(f"Cannot load the policy {name!r}: {reason} {advice}") from error
         return cls(model.to(torch_device), tokenizer, name)
 

@@ -9,8 +9,7 @@ __all__ = ['TEMPLATES', 'Demonstration', 'Template', 'template_of', 'one_line', 
 # %% ../nbs/03_prompts.ipynb #87ef5697
 from collections.abc import Sequence
 from dataclasses import dataclass
-from .storage import UnknownNameError
-from .tasks import Example, Task, load_task
+from .tasks import Task
 
 # %% ../nbs/03_prompts.ipynb #255ce4b8
 @dataclass(frozen=True)

@@ -94,8 +94,7 @@ def write_sets(
     seed:int,                   # of labels and sampling
 ):
     "Let the policy write G sets for each query, query by query."
-    settings, by_language, labels = course.settings, {}, []
-    scores = None
+    settings, labels, scores = course.settings, [], None
     if settings.labels == "likely":
         with torch.no_grad(): scores = label_log_probs(policy, course, examples, [[]] * len(examples)).cpu().numpy()
     for number, example in enumerate(examples):
