@@ -14,7 +14,7 @@ TORCH_INSTALL ?= pip install torch==2.13.0
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,13))' 2>/dev/null && { echo $$p; break; }; done)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 
-.PHONY: study test lab clean readme
+.PHONY: study test lab clean readme publish
 
 study: $(VENV)/.study
 	$(VENV)/bin/xicl run --recipe $(RECIPE)
@@ -27,6 +27,15 @@ lab: $(VENV)/.study
 
 readme: $(VENV)/.dev
 	$(VENV)/bin/python tests/readme.py
+
+# The small parts of a finished study, for outputs/published/: what README quotes.
+STUDY ?= laptop
+publish:
+	rm -rf outputs/published/$(STUDY) && mkdir -p outputs/published/$(STUDY)
+	cd outputs/$(STUDY) && tar -cf - recipe.yaml environment.json results.parquet comparisons.parquet figures report.html training/*/*/log.parquet training/*/*/training.json runs/*/*/*/metrics.json runs/*/*/*/notebook.ipynb runs/*/*/*/sheets \
+	  | tar -C ../published/$(STUDY) -xf -
+	rm -f outputs/published/$(STUDY)/runs/*/*/*/sheets/key.csv
+	du -sh outputs/published/$(STUDY)
 
 clean:
 	rm -rf $(VENV) build dist _docs *.egg-info .pytest_cache .ruff_cache .hypothesis

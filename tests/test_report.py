@@ -145,3 +145,14 @@ def test_figures_are_the_same_bytes_and_leave_no_state():
 def test_captions_match_the_files(study):
     captions = read_json(study/"figures"/"captions.json")
     assert {each["file"] for each in captions["figures"]} == {path.name for path in (study/"figures").glob("*.png")} and captions["skipped"] == []
+
+def test_markdown_tables_hold_the_stored_numbers(tmp_path):
+    from demo_tables import write_demo_study
+    from xicl_study.report import markdown_tables
+    from xicl_study.storage import read_parquet
+    folder = write_demo_study(tmp_path) or tmp_path
+    folder = folder if (folder/"results.parquet").is_file() else next(path.parent for path in tmp_path.rglob("results.parquet"))
+    text, results = markdown_tables(folder), read_parquet(folder/"results.parquet")
+    row = results[(results.metric == "accuracy") & (results.method == "closed_loop") & (results.language == "all")].iloc[0]
+    line = next(line for line in text.splitlines() if line.startswith("| Closed loop |"))
+    assert f"{100 * row.value:.1f} (" in line and "closed loop minus" in text

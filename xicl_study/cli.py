@@ -118,9 +118,14 @@ def status(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="The study's folder.")] = Path("outputs/laptop"),
+    table: Annotated[bool, typer.Option("--table", help="Only print the stored tables as Markdown.")] = False,
 ):
     "Make tables, figures and report again from the stored predictions, without a model."
     from xicl_study.runner import run_status
+    if table:
+        from xicl_study.report import markdown_tables
+        print(markdown_tables(folder))
+        return
     from xicl_study.steps import run_step
     run_status(folder)
     stored = any((folder/"runs").rglob("predictions.parquet"))

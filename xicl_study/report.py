@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PREDICTION_COLUMNS', 'SAMPLE_METHODS', 'PAGE_STYLE', 'PAGE', 'read_part', 'read_recipe', 'read_predictions',
-           'in_points', 'main_table', 'difference_table', 'control_sentences', 'headline', 'samples', 'write_report']
+           'in_points', 'main_table', 'difference_table', 'control_sentences', 'headline', 'samples', 'write_report',
+           'markdown_tables']
 
 # %% ../nbs/15_report.ipynb #6ea3b372
 import base64, json
@@ -396,3 +397,23 @@ def write_report(
         notes=list(dict.fromkeys(notes)), **numbers)
     write_text(folder/"report.html", "\n".join(line for line in page.splitlines() if line.strip()) + "\n")
     return folder/"report.html"
+
+# %% ../nbs/15_report.ipynb #3b0545ad
+def markdown_tables(
+    study_folder:str|Path, # outputs/<study>, with results.parquet and comparisons.parquet
+)->str:
+    "Return accuracy by method and language, and the closed loop's differences over all languages, as Markdown. Raises `DataError`."
+    folder, notes = Path(study_folder), []
+    results, comparisons = read_parquet(folder/"results.parquet"), read_parquet(folder/"comparisons.parquet")
+    held_out = held_out_languages(read_part(lambda: read_recipe(folder/"recipe.yaml"), notes, {}))
+    lines = []
+    for metric in quality_metrics(results):
+        table = main_table(results, metric, held_out)
+        lines += [f"**{table['title']}**", "", f"| method | {' | '.join(table['columns'])} |", "|---" * (len(table["columns"]) + 1) + "|"]
+        for row in table["rows"]:
+            cells = ["–" if cell is None else f"{cell['value']} ({cell['interval']})" for cell in row["cells"]]
+            lines.append(f"| {row['title']} | {' | '.join(cells)} |")
+        part = difference_table(comparisons[(comparisons.language == "all") & (comparisons.method == "closed_loop")], metric, held_out)
+        lines += ["", f"**{part['title']}: closed loop minus …, mean over languages**", "", "| method | points | 95 % interval |", "|---|---|---|"]
+        lines += [f"| {row['title']} | {row['cells'][0]['value']} | {row['cells'][0]['interval']} |" for row in part["rows"]] + [""]
+    return "\n".join(lines)

@@ -158,17 +158,20 @@ def closed_loop_loss(
     demonstrations = [item.demonstrations for item in sets]
     gold = course.gold(examples).to(policy.device)
     set_gold = gold[owners]
-    log_with = label_log_probs(policy, course, [examples[owner] for owner in owners], demonstrations)
     without_gradient = not settings.no_demonstrations_weight and settings.align_detach == "without"
     more = rehearsal_of(course, step) if settings.no_demonstrations_weight else []
     with torch.set_grad_enabled(not without_gradient): log_alone = label_log_probs(policy, course, [*examples, *more], [[]] * (len(examples) + len(more)))
-    log_without, gold_alone = log_alone[owners], course.gold([*examples, *more]).to(policy.device)
+    gold_alone = course.gold([*examples, *more]).to(policy.device)
+    parts = {"answer_loss_alone": answer_loss(log_alone, gold_alone).mean()}
+    total = settings.no_demonstrations_weight * parts["answer_loss_alone"]
+    if settings.align_detach == "without": total, log_alone = settled(total), log_alone.detach()
+    log_with, log_without = label_log_probs(policy, course, [examples[owner] for owner in owners], demonstrations), log_alone[owners]
     groups = (len(examples), len(sets) // len(examples))
     reward = mix_reward(accuracy_reward(log_with, set_gold, settings.hard_accuracy).cpu().view(groups), set_diversity(policy, demonstrations).view(groups), settings.alpha, settings.beta)
-    parts = {"answer_loss": answer_loss(log_with, set_gold).mean(), "answer_loss_alone": answer_loss(log_alone, gold_alone).mean(),
+    parts |= {"answer_loss": answer_loss(log_with, set_gold).mean(),
              "align_kl": alignment_loss(log_with, log_without, settings.align_detach).mean(),
              "align_kl_reverse": alignment_loss(log_with, log_without, settings.align_detach, reverse=True).mean()}
-    total = settings.answer_weight * parts["answer_loss"] + settings.no_demonstrations_weight * parts["answer_loss_alone"]
+    total = total + settings.answer_weight * parts["answer_loss"]
     total = total + settings.lambda_align * parts["align_kl_reverse" if settings.align_reverse else "align_kl"]
     if settings.policy_weight or settings.kl_weight:
         parts |= policy_parts(policy, course, sets, group_advantages(reward.total), step)
