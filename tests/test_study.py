@@ -100,7 +100,9 @@ def test_killed_run_goes_on_and_refuses_company(toy):
 
 def test_interrupt_ends_every_process(toy):
     command = [sys.executable, "-m", "xicl_study.cli", "run", "--recipe", str(toy), "--output", "study", "--languages", "ar"]
-    process = subprocess.Popen(command, env={**os.environ, "SLOW": "ar"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    # A shell starts background jobs with SIGINT ignored, and children inherit that; the test wants a terminal's behaviour.
+    process = subprocess.Popen(command, env={**os.environ, "SLOW": "ar"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     deadline = time.time() + 300
     while time.time() < deadline and not Path("study/logs/progress/evaluate-ar-0.json").is_file(): time.sleep(0.2)
     process.send_signal(signal.SIGINT)
