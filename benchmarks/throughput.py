@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from xicl_study.generators import choose_labels, study_vocabulary, write_demonstrations
 from xicl_study.models import Policy, add_adapter, locate_model
-from xicl_study.prompts import answer_prompt, answers, seed_demonstrations, template_of, writing_prompt
+from xicl_study.prompts import Demonstration, answer_prompt, answers, seed_demonstrations, template_of, writing_prompt
 from xicl_study.scoring import score_choices
 from xicl_study.tasks import load_task
 from xicl_study.trainers import closed_loop_loss, make_course, write_sets
@@ -30,23 +30,25 @@ def timed(function, runs=2):
 
 
 def compare_scoring(policy, name, task, n_items):
-    """Print how much faster than lm_eval the labels of some items are scored, and whether the numbers agree."""
+    """Print how much faster than lm_eval the labels of some items are scored behind k shared demonstrations, and whether the numbers agree."""
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
     from transformers import AutoModelForCausalLM, AutoTokenizer
     template, words = template_of(task.name), answers(task.label_words("en"))
     items = [item for code in LANGUAGES for item in task.examples(code, "validation", limit=-(-n_items // len(LANGUAGES)), seed=0)][:n_items]
-    prompts = [answer_prompt(template, [], item.input) for item in items]
-    ours, scores = timed(lambda: score_choices(policy, prompts, [words] * len(items)))
-    relative, _ = timed(lambda: score_choices(policy, prompts, [words] * len(items), relative=True))
     place = locate_model(name)[0]
     peer = HFLM(pretrained=AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32), tokenizer=AutoTokenizer.from_pretrained(place), batch_size=16)
-    requests = [Instance("loglikelihood", {}, (prompt, word), number) for number, (prompt, word) in enumerate((p, w) for p in prompts for w in words)]
-    theirs, found = timed(lambda: peer.loglikelihood(requests, disable_tqdm=True))
-    values = np.array([value for value, _ in found]).reshape(scores.shape)
-    print(f"choice scoring, {len(items)} items x {len(words)} labels: exact {ours:.1f} s, relative {relative:.1f} s, lm_eval {theirs:.1f} s")
-    print(f"  ratio to lm_eval: exact {theirs / ours:.1f}, relative {theirs / relative:.1f}; largest difference {np.abs(values - scores).max():.1e}, "
-          f"same best label in {(values.argmax(1) == scores.argmax(1)).mean():.0%}")
+    shots = [Demonstration(shot.input, word.strip(), "en") for shot in task.examples("en", "train", limit=16, seed=0) for word in [words[task.labels.index(shot.output)]]]
+    for k in (0, 4, 16):
+        prompts = [answer_prompt(template, shots[:k], item.input) for item in items]
+        ours, scores = timed(lambda: score_choices(policy, prompts, [words] * len(items)))
+        relative, _ = timed(lambda: score_choices(policy, prompts, [words] * len(items), relative=True))
+        requests = [Instance("loglikelihood", {}, (prompt, word), number) for number, (prompt, word) in enumerate((p, w) for p in prompts for w in words)]
+        theirs, found = timed(lambda: peer.loglikelihood(requests, disable_tqdm=True), runs=1)
+        values = np.array([value for value, _ in found]).reshape(scores.shape)
+        print(f"choice scoring, {len(items)} items x {len(words)} labels behind {k} shared demonstrations: exact {ours:.1f} s, relative {relative:.1f} s, lm_eval {theirs:.1f} s")
+        print(f"  ratio to lm_eval: exact {theirs / ours:.1f}, relative {theirs / relative:.1f}; largest difference {np.abs(values - scores).max():.1e}, "
+              f"same best label in {(values.argmax(1) == scores.argmax(1)).mean():.0%}", flush=True)
 
 
 def compare_writing(policy, task, n_queries, n_sets, k):
