@@ -175,10 +175,8 @@ def adapters_needed(
     recipe:Recipe, # a typed recipe
 )->list[str]:
     "Return the trained weights that a recipe's methods use: some of warm_up, trained, sft."
-    from xicl_study.methods import METHODS
-    chosen = [METHODS[method] for method in recipe.methods]
-    needed = {method.policy for method in chosen} | {method.demonstrations for method in chosen}
-    return [name for name in ("warm_up", "trained", "sft") if name in needed]
+    from xicl_study.methods import trained_policies
+    return trained_policies(recipe.methods)
 
 # %% ../nbs/16_study.ipynb #bb217021
 EXPERIMENT = "main_result"

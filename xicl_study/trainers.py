@@ -21,7 +21,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from trl import GRPOConfig, GRPOTrainer
 from .generators import Vocabulary, choose_labels, leakage, study_vocabulary, write_demonstrations, written_log_probs
 from .losses import alignment_loss, answer_loss, coherence_loss, group_advantages, kl_to_reference, policy_loss
-from .methods import ADAPTERS, OWN, method_info, studied_texts
+from .methods import ADAPTERS, studied_texts, trained_policies
 from .models import Policy, add_adapter, check_cache, save_adapter, settle_threads, using_adapter
 from .prompts import Template, answer_prompt, answers, seed_demonstrations, template_of
 from .reward import accuracy_reward, embed_texts, mix_reward, set_diversity
@@ -408,14 +408,12 @@ def train_study(
 )->dict[str, Path]:
     "Train the adapters that a recipe's methods need; return the folder of each. Finished ones are kept."
     folder, settings = Path(folder), training_settings(recipe.get("training", {}))
-    chosen = [method_info(name) for name in recipe["methods"]]
-    needed = {method.policy for method in chosen} | {method.demonstrations for method in chosen if method.demonstrations in OWN}
-    if "trained" in needed and settings.warm_up_queries: needed.add("warm_up")
+    needed = trained_policies(recipe["methods"])
+    if "trained" in needed and settings.warm_up_queries and "warm_up" not in needed: needed.insert(0, "warm_up")
     if "warm_up" in needed and not settings.warm_up_queries: raise RecipeError("The method warm_up needs training.warm_up_queries to be more than 0.")
     languages = list(recipe.get("train_languages") or recipe["languages"])
     done = {}
-    for who in ("warm_up", "trained", "sft"):
-        if who not in needed: continue
+    for who in needed:
         name = ADAPTERS[who]
         facts = {"name": name, "policy": recipe["policy"], "task": recipe["task"], "k": recipe["k"], "languages": languages, "seed": seed, "settings": asdict(settings),
                  "vocabulary": recipe.get("vocabulary", "study"), "label_words": recipe.get("label_words", "english")}
