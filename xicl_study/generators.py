@@ -7,11 +7,12 @@ __all__ = ['LINE_ENDS', 'Vocabulary', 'newline_token', 'study_vocabulary', 'gumb
            'write_demonstrations', 'written_log_probs', 'choose_labels', 'write_answers', 'leakage']
 
 # %% ../nbs/06_generators.ipynb #b8d2aa9b
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 import numpy as np
 import torch
-from .models import Policy, folded_adapter
+from .models import Policy, folded_adapter, side_by_side
 from .prompts import Demonstration, Template, one_line, writing_prompt
 from .scoring import KeyValues, head_logits, log_probs_of, pack_rows, read_rows, read_shared, shared_length, target_states
 from .storage import DataError, UnknownNameError
@@ -23,11 +24,28 @@ class Vocabulary:
     rows:torch.Tensor # [V'] token ids
     newline:int       # id of the token that ends a line
     n_starts:int      # how many of the first rows can start a text: those that show something
+    allowed:dict[str, torch.Tensor] = field(default_factory=dict) # per language [V'], true on its own tokens; empty when all languages share all tokens
 
     @property
     def starts(self)->torch.Tensor:
         "The tokens that can start a text [n_starts]. A text that starts with one of them is never empty."
         return self.rows[:self.n_starts]
+
+    def of(self,
+        languages:Sequence[str], # BCP-47 codes
+    )->"Vocabulary":
+        "Return the part that some languages may use. Raises `UnknownNameError` for a language without tokens."
+        if not self.allowed: return self
+        for language in languages:
+            if language not in self.allowed: raise UnknownNameError("language of the vocabulary", language, self.allowed)
+        kept = torch.stack([self.allowed[language] for language in dict.fromkeys(languages)]).any(dim=0)
+        return Vocabulary(self.rows[kept], self.newline, int(kept[:self.n_starts].sum()), {language: self.allowed[language][kept] for language in dict.fromkeys(languages)})
+
+    def masks(self,
+        languages:Sequence[str], # N codes
+    )->torch.Tensor|None:
+        "Return which tokens each position may use [N, V'], or None for all."
+        return torch.stack([self.allowed[language] for language in languages]) if self.allowed and len(languages) else None
 
 LINE_ENDS = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")  # what str.splitlines cuts at
 
@@ -40,23 +58,25 @@ def newline_token(
     return ids[-1]
 
 def study_vocabulary(
-    policy:Policy,                  # its tokenizer cuts the texts
-    texts:Sequence[str]|None=None,  # texts of the studied languages; None for the whole vocabulary
+    policy:Policy,  # its tokenizer cuts the texts
+    texts:Sequence[str]|Mapping[str, Sequence[str]]|None=None, # texts of the studied languages, together or per language; None for the whole vocabulary
 )->Vocabulary:
     "Return the tokens that `texts` use behind a blank and at the start of a line, and the line end."
     newline = newline_token(policy)
-    if texts is None: used = set(range(policy.head.shape[0]))
-    else:
-        unique = sorted({one_line(text) for text in texts})
-        encoded = policy.tokenizer([" " + text for text in unique], add_special_tokens=False)["input_ids"]
-        used = {token for ids in encoded for token in ids}
+    def tokens_of(group):
+        encoded = policy.tokenizer([" " + text for text in sorted({one_line(text) for text in group})], add_special_tokens=False)["input_ids"] if group else []
+        return {token for ids in encoded for token in ids}
+    groups = {language: tokens_of(group) for language, group in texts.items()} if isinstance(texts, Mapping) else {"": set(range(policy.head.shape[0])) if texts is None else tokens_of(texts)}
     special = set(policy.tokenizer.all_special_ids)
-    known = sorted(token for token in used if token < len(policy.tokenizer))
+    known = sorted(token for token in set().union(*groups.values()) if token < len(policy.tokenizer))
     decoded = policy.tokenizer.batch_decode([[token] for token in known])
     kept = [(token, text) for token, text in zip(known, decoded) if token not in special and token != newline and not set(text) & LINE_ENDS]
     visible, blank = [token for token, text in kept if text.strip()], [token for token, text in kept if not text.strip()]
-    if not visible: raise DataError("The texts of the vocabulary hold no token that shows anything; give the training inputs of at least one language.")
-    return Vocabulary(torch.tensor([*visible, *blank, newline], device=policy.device), newline, len(visible))
+    for language, group in groups.items():
+        if not group & set(visible): raise DataError(f"The texts of the vocabulary hold no token that shows anything{f' in {language}' if language else ''}; give the training inputs of at least one language.")
+    rows = [*visible, *blank, newline]
+    allowed = {language: torch.tensor([token in group or token == newline for token in rows], device=policy.device) for language, group in groups.items()} if isinstance(texts, Mapping) else {}
+    return Vocabulary(torch.tensor(rows, device=policy.device), newline, len(visible), allowed)
 
 # %% ../nbs/06_generators.ipynb #0be75bcf
 def gumbel_sample(
@@ -147,22 +167,23 @@ def write_demonstrations(
     top_k:int|None=None,                 # sample among the best k only
     max_tokens:int=16,                   # longest text; then the line is ended
     seed:int=0,                          # of sampling
-    rows_at_once:int=96,                 # sets that are written side by side
+    rows_at_once:int=48,                 # sets of one batch; the batches are written side by side
 )->list[WrittenSet]:
     "Write G sets of k demonstrations for each query, in the order of the queries; without gradients."
-    generator = torch.Generator().manual_seed(seed)
     prompts = [policy.encode(writing_prompt(template, seeds, query)) for query in queries]
     starts = {word: policy.encode(template.written_start.format(output=word), start=False) for sets in labels for words in sets for word in words}
     n_sets = len(labels[0]) if labels else 0
     per_pass = max(1, rows_at_once // max(1, n_sets))
-    written = []
+    vocabulary = vocabulary.of(languages)
     with torch.no_grad(), folded_adapter(policy):
-        for start in range(0, len(prompts), per_pass):
+        def write(start):
             numbers = range(start, min(start + per_pass, len(prompts)))
+            generator = torch.Generator().manual_seed(seed * 1_000_003 + start)  # of this batch alone, so that the order of the batches does not matter
             rows = [_Row(WrittenSet(number, languages[number], list(words), prompts[number]), [starts[word] for word in words], vocabulary.newline, max_tokens)
                     for number in numbers for words in labels[number]]
             _write_rows(policy, [prompts[number] for number in numbers], rows, n_sets, vocabulary, temperature, top_k, max_tokens, generator)
-            written += [row.written for row in rows]
+            return [row.written for row in rows]
+        written = [item for batch in side_by_side([partial(write, start) for start in range(0, len(prompts), per_pass)], policy.device) for item in batch]
     texts = iter(policy.tokenizer.batch_decode([text for item in written for text in item.texts]))
     for item in written: item.demonstrations = [Demonstration(one_line(next(texts)), word, item.language) for word in item.labels]
     return written
@@ -177,7 +198,7 @@ def _write_rows(policy, prompts, rows, n_sets, vocabulary, temperature, top_k, m
     cache = BufferedKeyValues(read, n_sets, room)
     visible = torch.zeros(len(rows), cache.columns + room, dtype=torch.bool, device=policy.device)
     visible[:, :shared] = True
-    visible[:, shared:cache.columns] = (packed.segments == 0).repeat_interleave(n_sets, dim=0)
+    visible[:, shared:cache.columns] = (packed.items >= 0).repeat_interleave(n_sets, dim=0)
     length = torch.tensor([len(prompt) for prompt in prompts], device=policy.device).repeat_interleave(n_sets)
     weights, window = policy.head[vocabulary.rows], getattr(policy.config, "sliding_window", None)
     active, pending = list(rows), [row.forced.pop(0) for row in rows]
@@ -194,6 +215,7 @@ def _write_rows(policy, prompts, rows, n_sets, vocabulary, temperature, top_k, m
             logits = head_logits(policy, hidden[choosing], weights)
             at_start = torch.tensor([not active[number].text for number in choosing], device=logits.device)
             logits[at_start, vocabulary.n_starts:] = -torch.inf
+            if vocabulary.allowed: logits.masked_fill_(~vocabulary.masks([active[number].written.language for number in choosing]), -torch.inf)
             for number, column in zip(choosing, gumbel_sample(logits, temperature, top_k, generator).tolist()):
                 pending[number] = int(vocabulary.rows[column])
                 active[number].feed(pending[number], True)
@@ -229,12 +251,15 @@ def written_log_probs(
     hidden, tokens = target_states(policy, [item.context for item in sets], [item.tokens for item in sets], [item.sampled for item in sets])
     owners = torch.tensor([number for number, item in enumerate(sets) for chosen in item.sampled if chosen], device=hidden.device)
     first = torch.tensor([start for item in sets for start, chosen in zip(item.first, item.sampled) if chosen], device=hidden.device)
+    vocabulary = vocabulary.of([item.language for item in sets])
+    allowed = vocabulary.masks([item.language for item in sets])
     values = hidden.new_zeros(len(tokens), dtype=torch.float32)
     for mask, rows in ((first, vocabulary.starts), (~first, vocabulary.rows)):
-        values = values.index_put((mask.nonzero()[:, 0],), log_probs_of(policy, hidden[mask], tokens[mask], rows))
+        masks = None if allowed is None else allowed[owners[mask], :len(rows)]
+        values = values.index_put((mask.nonzero()[:, 0],), log_probs_of(policy, hidden[mask], tokens[mask], rows, masks))
     return values, owners
 
-# %% ../nbs/06_generators.ipynb #150742c3
+# %% ../nbs/06_generators.ipynb #7a94838d
 def choose_labels(
     words:Sequence[str],            # label words of the task
     n_queries:int,                  # n
@@ -257,7 +282,7 @@ def choose_labels(
         chosen.append(sets)
     return chosen
 
-# %% ../nbs/06_generators.ipynb #704c1720
+# %% ../nbs/06_generators.ipynb #531fed81
 def write_answers(
     policy:Policy,         # answers
     prompts:Sequence[str], # n prompts, ready for an answer
@@ -267,17 +292,17 @@ def write_answers(
     "Return the most probable continuation of each prompt, token by token, up to the line end."
     vocabulary = study_vocabulary(policy)
     contexts = [policy.encode(prompt) for prompt in prompts]
-    written = []
     with torch.no_grad(), folded_adapter(policy):
-        for start in range(0, len(contexts), rows_at_once):
+        def write(start):
             part = contexts[start:start + rows_at_once]
             # The last token of the prompt is fed as if it were given, so that the first step has something to read.
             rows = [_Row(WrittenSet(number, "", [""], context), [context[-1:]], vocabulary.newline, max_tokens) for number, context in enumerate(part)]
             _write_rows(policy, [context[:-1] for context in part], rows, 1, vocabulary, 0.0, None, max_tokens, None)
-            written += [row.written.texts[0] for row in rows]
+            return [row.written.texts[0] for row in rows]
+        written = [text for batch in side_by_side([partial(write, start) for start in range(0, len(contexts), rows_at_once)], policy.device) for text in batch]
     return [one_line(text) for text in policy.tokenizer.batch_decode(written)]
 
-# %% ../nbs/06_generators.ipynb #ff2020ae
+# %% ../nbs/06_generators.ipynb #88ea47b6
 def leakage(
     demonstrations:Sequence[Demonstration], # C
     query:str,                              # x

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'OWN', 'ADAPTERS', 'MethodInfo', 'depends_on_seed', 'method_info', 'trained_policies', 'cached_encoder',
-           'Bench', 'studied_texts', 'load_bench_policy', 'retrieved_demonstrations', 'own_demonstrations',
-           'demonstrations_for', 'score_queries', 'estimated_prior', 'run_method', 'run_methods']
+           'Bench', 'studied_texts', 'seed_languages', 'load_bench_policy', 'retrieved_demonstrations',
+           'own_demonstrations', 'demonstrations_for', 'score_queries', 'estimated_prior', 'run_method', 'run_methods']
 
 # %% ../nbs/10_methods.ipynb #de349088
 import time
@@ -108,10 +108,10 @@ class Bench:
         self.template = template_of(self.task.name)
         self.guided = self.task.kind == "choice" and bool(self.task.labels)
         self.words = list(self.task.label_words(language, recipe.get("label_words", "english"))) if self.guided else []
-        self.seeds = seed_demonstrations(self.task) if self.guided else []
+        self.seeds = seed_demonstrations(self.task, seed_languages(recipe)) if self.guided else []
         self.encode = cached_encoder(recipe.get("encoder", "hashed-ngrams"))
         self.pools, self.written, self.shown = {}, {}, {}
-        self.vocabulary = study_vocabulary(policy, studied_texts(self.task, recipe, [language, *(recipe.get("train_languages") or recipe["languages"])])) if self.guided else None
+        self.vocabulary = study_vocabulary(policy, studied_texts(self.task, recipe, [language, *(recipe.get("train_languages") or recipe["languages"])], [language])) if self.guided else None
 
     def word_of(self, example, language=None):
         "Return how an example's output is written: a label word, or the text itself."
@@ -123,10 +123,21 @@ def studied_texts(
     task,                     # a task with labels
     recipe:dict,              # its `vocabulary` decides
     languages:Sequence[str],  # BCP-47 codes
-)->list[str]|None:
-    "Return the training inputs of some languages: their tokens are the vocabulary. None, the whole vocabulary, when the recipe says \"full\"."
-    if recipe.get("vocabulary", "study") == "full": return None
-    return [example.input for code in sorted(set(languages) & set(task.languages)) for example in task.examples(code, "train")]
+    written:Sequence[str]=(), # those in which the policy will write, when they are fewer
+)->list[str]|dict[str, list[str]]|None:
+    "Return the training inputs whose tokens are the vocabulary: of all languages together (\"study\"), of each language (\"language\"), or None (\"full\")."
+    how = recipe.get("vocabulary", "study")
+    if how == "full": return None
+    texts = {code: [example.input for example in task.examples(code, "train")] for code in sorted(set(written if written and how == "language" else languages) & set(task.languages))}
+    return texts if how == "language" else [text for group in texts.values() for text in group]
+
+def seed_languages(
+    recipe:dict, # its `writing_seeds` decides
+)->list[str]:
+    "Return the languages of the seed lines: English, or English and the study's languages that are in training."
+    if recipe.get("writing_seeds", "english") == "english": return ["en"]
+    trained = recipe.get("train_languages") or recipe["languages"]
+    return ["en", *(code for code in recipe["languages"] if code in trained and code != "en")]
 
 def load_bench_policy(
     recipe:dict,              # a resolved recipe
@@ -135,7 +146,7 @@ def load_bench_policy(
     "Load the recipe's policy with the adapters that its methods need. Raises `ModelError`."
     from xicl_study.models import Policy, load_adapter, settle_threads
     settle_threads()
-    policy = Policy.load(recipe["policy"])
+    policy = Policy.load(recipe["policy"], dtype=recipe.get("dtype", "auto"))
     for who in trained_policies(recipe["methods"]):
         if training is None: raise RecipeError(f"The methods need the {who} policy, but there is no training. Run the training step first.")
         load_adapter(policy, ADAPTERS[who], Path(training)/ADAPTERS[who]/"adapter")

@@ -63,13 +63,15 @@ def answers(
 # %% ../nbs/03_prompts.ipynb #3044bd9b
 def seed_demonstrations(
     task:Task,       # a choice task
-    language:str="en", # of the seeds
+    languages:Sequence[str]=("en",), # of the seeds, label by label in turn
 )->list[Demonstration]:
     "Return one training example per label: the first of each in the order of the task."
-    words = dict(zip(task.labels, task.label_words(language)))
-    first = {}
-    for example in task.examples(language, "train"): first.setdefault(example.output, example)
-    return [Demonstration(first[label].input, words[label], language) for label in task.labels if label in first]
+    seeds = []
+    for number, (label, word) in enumerate(zip(task.labels, task.label_words("en"))):
+        language = languages[number % len(languages)]
+        first = next((example for example in task.examples(language, "train") if example.output == label), None)
+        if first is not None: seeds.append(Demonstration(first.input, word, language))
+    return seeds
 
 def writing_prompt(
     template:Template,              # of the task

@@ -9,10 +9,9 @@ __all__ = ['accuracy_reward', 'embed_texts', 'diversity', 'set_diversity', 'Rewa
 from collections.abc import Sequence
 from dataclasses import dataclass
 import torch
-from .losses import mean_pool
 from .models import Policy
 from .prompts import Demonstration
-from .scoring import length_batches, pack_rows, read_rows
+from .scoring import ROW_WIDTH, length_batches, pack_rows, read_rows
 
 # %% ../nbs/09_reward.ipynb #4fa08311
 def accuracy_reward(
@@ -39,11 +38,10 @@ def embed_texts(
         return torch.nn.functional.normalize(torch.stack([weights[row].float().mean(dim=0) for row in ids]), dim=1)
     pooled = [None] * len(texts)
     for items in length_batches([len(row) for row in ids], budget):
-        rows = pack_rows([ids[item] for item in items], [[]] * len(items), 0, policy.device)
-        hidden, _ = read_rows(policy, rows)
-        counted = (rows.segments == 0) & (torch.arange(rows.ids.shape[1], device=rows.ids.device) >= len(policy.start))
-        for item, vector in zip(items, mean_pool(hidden.float(), counted)): pooled[item] = vector
-    return torch.stack(pooled)
+        rows = pack_rows([ids[item] for item in items], [[]] * len(items), 0, policy.device, ROW_WIDTH)
+        hidden = read_rows(policy, rows)[0].float()
+        for item, (row, start) in zip(items, rows.starts): pooled[item] = hidden[row, start + len(policy.start):start + len(ids[item])].mean(dim=0)
+    return torch.nn.functional.normalize(torch.stack(pooled), dim=1)
 
 # %% ../nbs/09_reward.ipynb #5f807438
 def diversity(

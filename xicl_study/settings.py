@@ -29,6 +29,8 @@ class TrainingSettings:
     answer_weight:float = 1.0       # weight of -log p(y* | x, C)
     no_demonstrations_weight:float = 0.5 # weight of -log p(y* | x), the same loss without demonstrations
     rehearsal_queries:int = 0       # more queries per step for that loss alone; they cost a tenth of a query with demonstrations
+    study_share:float = 0.0         # share of the queries that is drawn from the study's own languages; the rest comes from all training languages
+    write_ahead:int = 1             # steps whose sets are written together, by the policy as it is at the first of them
     policy_weight:float = 0.3       # weight of the policy gradient
     policy_queries:int = 4          # queries per step whose sets enter the policy gradient, drawn anew each step; 0 for all
     kl_weight:float = 0.02          # weight of the anchor to the untrained policy
@@ -52,5 +54,7 @@ def training_settings(
         fits = isinstance(value, known[name]) and not (known[name] is not bool and isinstance(value, bool))
         if not fits and not (known[name] is float and type(value) is int): raise RecipeError(f"training.{name} must be {known[name].__name__}, not {value!r}.")
     settings = TrainingSettings(**given)
+    if not 0 <= settings.study_share <= 1: raise RecipeError(f"training.study_share must lie between 0 and 1, not {settings.study_share}.")
+    if settings.write_ahead < 1: raise RecipeError(f"training.write_ahead must be 1 or more, not {settings.write_ahead}.")
     if settings.samples_per_query < 2: raise RecipeError("training.samples_per_query must be 2 or more: a set is compared with the other sets of its query.")
     return settings

