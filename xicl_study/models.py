@@ -6,9 +6,9 @@
 __all__ = ['EMBEDDED', 'GROUPED_ATTENTION', 'DTYPES', 'LORA_LAYERS', 'EmbeddedModel', 'is_installed', 'require_installed',
            'gguf_file', 'print_terms', 'check_cache', 'seal_cache', 'convert_embedded', 'smoke_model',
            'grouped_attention', 'use_grouped_attention', 'multiplies_in_bfloat16', 'choose_device', 'settle_threads',
-           'usable_cores', 'side_by_side', 'require_memory', 'locate_model', 'Policy', 'add_adapter', 'switch_adapter',
-           'using_adapter', 'save_adapter', 'load_adapter', 'folded_adapter', 'hashed_ngrams', 'load_encoder',
-           'install_embedded', 'prepare']
+           'usable_cores', 'side_by_side', 'release_memory', 'require_memory', 'locate_model', 'Policy', 'add_adapter',
+           'switch_adapter', 'using_adapter', 'save_adapter', 'load_adapter', 'folded_adapter', 'hashed_ngrams',
+           'load_encoder', 'install_embedded', 'prepare']
 
 # %% ../nbs/04_models.ipynb #2a3708e3
 import contextlib, hashlib, importlib, importlib.util, os, unicodedata
@@ -228,6 +228,8 @@ def usable_cores()->int:
     said = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, min(cores, int(said))) if said.isdigit() else cores
 
+_pools = {}  # threads that live on: each new one would make the C library put another heap aside
+
 def side_by_side(
     jobs:Sequence[Callable], # functions without arguments; none may switch the policy's adapter
     device:str="cpu",        # on an accelerator they are carried out one after the other
@@ -238,11 +240,18 @@ def side_by_side(
     cores, before, gradients = usable_cores(), torch.get_num_threads(), torch.is_grad_enabled()
     workers = min(cores, len(jobs))
     if workers < 2 or str(device) != "cpu": return [job() for job in jobs]
+    if workers not in _pools: _pools[workers] = ThreadPoolExecutor(workers)
     def carry_out(job):
+        torch.set_num_threads(cores // workers)
         with torch.set_grad_enabled(gradients): return job()
-    try:
-        with ThreadPoolExecutor(workers, initializer=lambda: torch.set_num_threads(cores // workers)) as pool: return list(pool.map(carry_out, jobs))
+    try: return list(_pools[workers].map(carry_out, jobs))
     finally: torch.set_num_threads(before)
+
+def release_memory():
+    "Give memory that is free inside this process back to the system. Threads of different size leave much of it behind."
+    import ctypes
+    try: ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError): pass  # not glibc: nothing to do
 
 def require_memory(
     n_bytes:int, # needed

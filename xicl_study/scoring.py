@@ -106,7 +106,8 @@ def pack_rows(
     "Lay trunks and branches out in rows."
     lengths = [len(trunk) + sum(map(len, item_branches)) for trunk, item_branches in zip(trunks, branches)]
     starts = fill_rows(lengths, width) if width else np.stack([np.arange(len(lengths)), np.zeros(len(lengths), dtype=np.int64)], axis=1)
-    shape = starts[:, 0].max() + 1, (starts[:, 1] + lengths).max()
+    columns = (starts[:, 1] + lengths).max()
+    shape = starts[:, 0].max() + 1, -(-columns // 16) * 16 if width else columns  # few different shapes: a CPU prepares its products anew for each
     ids, items, segments, positions = np.zeros(shape, dtype=np.int64), np.full(shape, -1), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     for item, (trunk, item_branches) in enumerate(zip(trunks, branches)):
         row, at = starts[item]

@@ -25,7 +25,7 @@ from trl import GRPOConfig, GRPOTrainer
 from .generators import Vocabulary, choose_labels, leakage, study_vocabulary, write_demonstrations, written_log_probs
 from .losses import alignment_loss, answer_loss, coherence_loss, group_advantages, kl_to_reference, policy_loss
 from .methods import ADAPTERS, seed_languages, studied_texts, trained_policies
-from .models import Policy, add_adapter, check_cache, save_adapter, settle_threads, side_by_side, using_adapter
+from .models import Policy, add_adapter, check_cache, release_memory, save_adapter, settle_threads, side_by_side, using_adapter
 from .prompts import Template, answer_prompt, answers, seed_demonstrations, template_of
 from .reward import Reward, accuracy_reward, embed_texts, mix_reward, set_diversity
 from .scoring import choice_log_probs, encode_choices, score_choices
@@ -409,6 +409,7 @@ class ProgressCallback(TrainerCallback):
     ): self.title, self.progress, self.measure, self.every, self.trainer = title, progress, measure, every, None
     def on_step_end(self, args, state, control, **_):
         "Report and measure."
+        release_memory()
         if self.progress: self.progress(state.global_step, state.max_steps, self.title)
         if self.measure and (state.global_step % self.every == 0 or state.global_step == state.max_steps):
             self.trainer._metrics["train"]["accuracy_validation"].append(self.measure())
