@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from xicl_study.generators import choose_labels, study_vocabulary, write_demonstrations
 from xicl_study.models import Policy, add_adapter, locate_model
+from xicl_study.objective import add_gradients, closed_loop_parts, make_course, write_sets
 from xicl_study.prompts import Demonstration, answer_prompt, answers, seed_demonstrations, template_of, writing_prompt
 from xicl_study.scoring import score_choices
 from xicl_study.tasks import load_task
-from xicl_study.trainers import closed_loop_loss, make_course, write_sets
 
 LANGUAGES = ("de", "ru", "hi", "sw", "zh", "ar")
 
@@ -85,8 +85,7 @@ def compare_training(policy, name, languages, n_queries, n_sets, k):
     examples = course.pool[:n_queries]
     writing, sets = timed(lambda: write_sets(policy, course, examples, n_sets, seed=0))
     def step():
-        loss, _ = closed_loop_loss(policy, course, examples, sets)
-        loss.backward()
+        add_gradients(policy, closed_loop_parts(policy, course, examples, sets))
         policy.model.zero_grad()
     learning, _ = timed(step)
     written = sum(len(item.tokens) for item in sets)

@@ -73,7 +73,8 @@ def study_vocabulary(
     kept = [(token, text) for token, text in zip(known, decoded) if token not in special and token != newline and not set(text) & LINE_ENDS]
     visible, blank = [token for token, text in kept if text.strip()], [token for token, text in kept if not text.strip()]
     for language, group in groups.items():
-        if not group & set(visible): raise DataError(f"The texts of the vocabulary hold no token that shows anything{f' in {language}' if language else ''}; give the training inputs of at least one language.")
+        where = f" in {language}" if language else ""
+        if not group & set(visible): raise DataError(f"The texts of the vocabulary hold no token that shows anything{where}; give the training inputs of at least one language.")
     rows = [*visible, *blank, newline]
     allowed = {language: torch.tensor([token in group or token == newline for token in rows], device=policy.device) for language, group in groups.items()} if isinstance(texts, Mapping) else {}
     return Vocabulary(torch.tensor(rows, device=policy.device), newline, len(visible), allowed)
