@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from xicl_study import languages as languages_module
 from xicl_study import tasks as tasks_module
 from xicl_study.languages import language, languages
-from xicl_study.selectors import DenseSelector, demonstration_pool, hashed_trigrams, make_selector, tokens_of, words_of
+from xicl_study.models import hashed_ngrams
+from xicl_study.selectors import DenseSelector, demonstration_pool, make_selector, tokens_of, words_of
 from xicl_study.storage import DataError, ResourceError, StudyError, UnknownNameError, package_folder, read_parquet
 from xicl_study.tasks import SHIPPED, SPLITS, data_table, load_task, manifest, task_names, udhr_texts, verify_data
 
@@ -347,7 +348,7 @@ def test_only_known_hub_configurations_become_languages(monkeypatch):
 @pytest.mark.parametrize("pool", ["target", "english"])
 def test_selectors_meet_k_and_never_select_the_query(name, pool, topics):
     examples = demonstration_pool(topics, "sw", pool, limit=120)
-    selector = make_selector(name, examples, hashed_trigrams)
+    selector = make_selector(name, examples, hashed_ngrams)
     queries = demonstration_pool(topics, "sw", limit=30) + topics.examples("sw", "validation", limit=30)
     for query, found in zip(queries, selector.select_many(queries, 4)):
         assert len({e.id for e in found}) == 4 and query.id not in {e.id for e in found} and query.input not in {e.input for e in found}

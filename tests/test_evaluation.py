@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 from demo_tables import CORE_METHODS, LANGUAGES_6, demo_predictions
+from xicl_study.calibration import calibrate, contextual_prior, log_normalise
 from xicl_study.evaluation import (
-    best_retriever, bootstrap_interval, calibrate, chrf, comparisons_table, consistency, contextual_prior, exact_match, holm,
-    log_normalise, paired_bootstrap, resampled_means, results_table, wilson_interval)
+    best_retriever, bootstrap_interval, chrf, comparisons_table, consistency, exact_match, holm, paired_bootstrap, resampled_means,
+    results_table, wilson_interval)
 from xicl_study.storage import DataError, read_parquet, write_parquet
 
 

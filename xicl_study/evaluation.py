@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['KEYS', 'POOL_METHODS', 'wilson_interval', 'resample_counts', 'resampled_means', 'bootstrap_interval', 'Comparison',
-           'paired_bootstrap', 'holm', 'same_form', 'exact_match', 'chrf', 'log_normalise', 'contextual_prior',
-           'calibrate', 'check_predictions', 'metric_columns', 'item_table', 'yardsticks', 'results_table',
-           'comparisons_table', 'BestRetriever', 'best_retriever', 'consistency', 'method_table']
+           'paired_bootstrap', 'holm', 'same_form', 'exact_match', 'chrf', 'check_predictions', 'metric_columns',
+           'item_table', 'yardsticks', 'results_table', 'comparisons_table', 'BestRetriever', 'best_retriever',
+           'consistency', 'method_table']
 
 # %% ../nbs/12_evaluation.ipynb #a92e1672
 import functools, unicodedata
@@ -147,43 +147,7 @@ def chrf(
     "Return the sentence-level chrF (Popović 2015; sacrebleu's defaults: character 6-grams, beta 2) of a text, from 0 to 100."
     return float(_chrf_metric().sentence_score(same_form(prediction), [same_form(reference)]).score)
 
-# %% ../nbs/12_evaluation.ipynb #f7a0a89f
-def log_normalise(
-    log_probs:np.ndarray, # [..., n_labels] natural-log scores
-)->np.ndarray:
-    "Return log-probabilities that sum to 1 over the last axis."
-    log_probs = np.asarray(log_probs, dtype=float)
-    shifted = log_probs - log_probs.max(-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
-
-def contextual_prior(
-    prior_log_probs:np.ndarray, # [m, n_labels] natural-log scores for m content-free or unlabelled inputs, by the same method and prompt
-)->np.ndarray:
-    """Return the log of the mean predicted distribution, [n_labels].
-
-    Zhao et al. 2021 for content-free inputs; the idea of Zhou et al. 2024 for unlabelled ones. Raises `DataError` for empty or non-finite scores."""
-    prior_log_probs = np.atleast_2d(np.asarray(prior_log_probs, dtype=float))
-    if not prior_log_probs.size or not np.isfinite(prior_log_probs).all():
-        raise DataError("The label prior needs at least one input, with a finite score for every label.")
-    return np.log(np.exp(log_normalise(prior_log_probs)).mean(0))
-
-def calibrate(
-    log_probs:np.ndarray,       # [n, n_labels] natural-log scores of the inputs to calibrate
-    prior_log_probs:np.ndarray, # [m, n_labels] scores of OTHER inputs: content-free, or unlabelled ones of another split, drawn without regard to labels
-)->np.ndarray:
-    """Return log-probabilities [n, n_labels] with each label's prior removed.
-
-    There is no way from the scores to their own prior: a class-balanced test batch would leak its mix of labels.
-    Raises `DataError` when the two arguments are the same scores, or differ in their labels."""
-    log_probs, prior_log_probs = np.atleast_2d(np.asarray(log_probs, dtype=float)), np.atleast_2d(np.asarray(prior_log_probs, dtype=float))
-    if log_probs.shape[1] != prior_log_probs.shape[1]:
-        raise DataError(f"There are scores of {log_probs.shape[1]} labels and a prior of {prior_log_probs.shape[1]}. Score the same labels for both.")
-    if np.shares_memory(log_probs, prior_log_probs) or np.array_equal(log_probs, prior_log_probs):
-        raise DataError("The prior comes from the very inputs that are calibrated, which lets the mix of test labels in. "
-            "Score content-free inputs, or unlabelled inputs of another split.")
-    return log_normalise(log_probs - contextual_prior(prior_log_probs))
-
-# %% ../nbs/12_evaluation.ipynb #579bbbab
+# %% ../nbs/12_evaluation.ipynb #672e8e96
 KEYS = ("language", "method", "k", "seed", "item")
 
 def check_predictions(
@@ -218,7 +182,7 @@ def item_table(
     "Return a table [language, item] of values, averaged over seeds per item; NaN where there is none."
     return predictions.pivot_table(index="language", columns="item", values=column, aggfunc="mean", dropna=False).reindex(languages)
 
-# %% ../nbs/12_evaluation.ipynb #93766556
+# %% ../nbs/12_evaluation.ipynb #2bca03b4
 def _interval(values, n_resamples, confidence, seed):
     values = np.asarray(values, dtype=float)
     values = values[~np.isnan(values)]
@@ -280,7 +244,7 @@ def results_table(
         rows += [{**common, **row} for row in _yardstick_rows(part, languages)]
     return pd.DataFrame(rows)[["study", "experiment", "language", "method", "k", "seed", "metric", "value", "low", "high", "n"]]
 
-# %% ../nbs/12_evaluation.ipynb #bcca24ae
+# %% ../nbs/12_evaluation.ipynb #93766556
 def _one_k(predictions, method, k):
     numbers = sorted(predictions[predictions.method == method].k.unique())
     if k in numbers: return k
@@ -322,7 +286,7 @@ def comparisons_table(
                 rows.append({"language": language, "method": method, "baseline": baseline, "metric": metric, **comparison.__dict__, "p_holm": p_holm})
     return pd.DataFrame(rows, columns=names)
 
-# %% ../nbs/12_evaluation.ipynb #573e9861
+# %% ../nbs/12_evaluation.ipynb #ccb242c0
 POOL_METHODS = ("random", "random_english", "bm25", "bm25_english", "dense", "dense_english", "diverse_dense", "diverse_dense_english")
 
 @dataclass(frozen=True)
@@ -348,7 +312,7 @@ def best_retriever(
     note = f"The best of {len(macro)} pool method(s), chosen on these same test items, which favours the baseline."
     return BestRetriever(str(macro.index[0]), float(macro.iloc[0]), tuple(means.index), note)
 
-# %% ../nbs/12_evaluation.ipynb #ded9a486
+# %% ../nbs/12_evaluation.ipynb #abd5cad6
 def _pair_agreement(one, two, items, confidence):
     "Agreement of two rows of answers, averaged over seeds per item."
     same = pd.Series((one == two).astype(float)).groupby(items).mean()
@@ -379,7 +343,7 @@ def consistency(
             rows.append({"method": method, "k": k, "first": languages[first], "second": languages[second], **found})
     return pd.DataFrame(rows, columns=["method", "k", "first", "second", "agreement", "low", "high", "kappa", "n"])
 
-# %% ../nbs/12_evaluation.ipynb #8fa3d3f3
+# %% ../nbs/12_evaluation.ipynb #e5b01c5f
 def method_table(
     names, # names of methods, in any order
 )->pd.DataFrame:

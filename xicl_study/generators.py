@@ -168,13 +168,14 @@ def write_demonstrations(
     top_k:int|None=None,                 # sample among the best k only
     max_tokens:int=16,                   # longest text; then the line is ended
     seed:int=0,                          # of sampling
-    rows_at_once:int=48,                 # sets of one batch; the batches are written side by side
+    rows_at_once:int=32,                 # sets of one batch, at most; the batches are written side by side
 )->list[WrittenSet]:
     "Write G sets of k demonstrations for each query, in the order of the queries; without gradients."
     prompts = [policy.encode(writing_prompt(template, seeds, query)) for query in queries]
     starts = {word: policy.encode(template.written_start.format(output=word), start=False) for sets in labels for words in sets for word in words}
     n_sets = len(labels[0]) if labels else 0
     per_pass = max(1, rows_at_once // max(1, n_sets))
+    per_pass = max(1, -(-len(prompts) // max(1, -(-len(prompts) // per_pass))))  # batches of equal size
     vocabulary = vocabulary.of(languages)
     with torch.no_grad(), folded_adapter(policy):
         def write(start):

@@ -207,10 +207,11 @@ def score_queries(
 )->np.ndarray:
     "Return log p(choice | demonstrations, query), renormalised over the choices [queries, choices]."
     from xicl_study.prompts import answer_prompt, answers
+    from xicl_study.calibration import log_normalise
     from xicl_study.scoring import score_choices
     prompts = [answer_prompt(bench.template, demos, query.input) for demos, query in zip(demonstrations, queries, strict=True)]
     scores = score_choices(bench.policy, prompts, [answers(bench.words or query.choices) for query in queries], relative=True)
-    return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    return log_normalise(scores)
 
 def estimated_prior(
     bench:Bench,        # of one language
@@ -218,7 +219,7 @@ def estimated_prior(
     n_items:int,        # unlabelled inputs of the validation split; 0 for no calibration
 )->np.ndarray|None:
     "Return the log of the mean predicted distribution over unlabelled validation inputs [choices]; None where labels have no fixed meaning."
-    from xicl_study.evaluation import contextual_prior
+    from xicl_study.calibration import contextual_prior
     from xicl_study.models import using_adapter
     if not n_items or not bench.guided: return None
     inputs = bench.task.examples(bench.language, "validation", limit=n_items, seed=0)
@@ -231,7 +232,8 @@ def run_method(
     name:str,       # a method's name
 )->pd.DataFrame:
     "Answer the items of one language by one method; return one row per item, in the columns that `evaluation` reads."
-    from xicl_study.evaluation import calibrate, chrf, exact_match
+    from xicl_study.calibration import calibrate
+    from xicl_study.evaluation import chrf, exact_match
     from xicl_study.generators import leakage, write_answers
     from xicl_study.models import using_adapter
     from xicl_study.prompts import answer_prompt

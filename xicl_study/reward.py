@@ -71,8 +71,17 @@ class Reward:
     total:torch.Tensor      # [groups, G]
     accuracy:torch.Tensor   # [groups, G]
     diversity:torch.Tensor  # [groups, G]
-    share_accuracy:float    # nan when all rewards of each group are equal
-    share_diversity:float   # 1 - share_accuracy
+    variance:float          # of the advantages, before they are scaled
+    covariance:float        # of accuracy's part with the whole
+
+    @property
+    def share_accuracy(self)->float:
+        "The share of the advantage's variance that accuracy carries; nan when all rewards of each group are equal."
+        return self.covariance / self.variance if self.variance > 0 else float("nan")
+    @property
+    def share_diversity(self)->float:
+        "The rest, which diversity carries."
+        return 1 - self.share_accuracy
 
 def mix_reward(
     accuracy:torch.Tensor,  # [groups, G] in [0, 1]
@@ -83,6 +92,4 @@ def mix_reward(
     "Return R = alpha * accuracy + beta * diversity with its shares (R: Rojas & Carranza 2024; the shares: ours)."
     total = alpha * accuracy + beta * diversity
     def centred(values): return values - values.mean(dim=1, keepdim=True)
-    variance = centred(total).pow(2).mean()
-    share = float((centred(alpha * accuracy) * centred(total)).mean() / variance) if variance > 0 else float("nan")
-    return Reward(total, accuracy, diversity, share, 1 - share)
+    return Reward(total, accuracy, diversity, float(centred(total).pow(2).mean()), float((centred(alpha * accuracy) * centred(total)).mean()))

@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['UNSPACED', 'DIVERSE_RELEVANCE', 'SELECTORS', 'Selector', 'select', 'demonstration_pool', 'NoDemonstrations',
-           'RandomSelector', 'words_of', 'tokens_of', 'BM25Selector', 'hashed_trigrams', 'DenseSelector',
-           'make_selector']
+           'RandomSelector', 'words_of', 'tokens_of', 'BM25Selector', 'DenseSelector', 'make_selector']
 
 # %% ../nbs/07_selectors.ipynb #a735f8e4
 import unicodedata
@@ -144,18 +143,6 @@ class BM25Selector:
         return chosen
 
 # %% ../nbs/07_selectors.ipynb #48e3d85d
-def hashed_trigrams(
-    texts:Sequence[str], # to encode
-    dimension:int=512,   # number of buckets
-)->np.ndarray:           # [n, dimension], unit length
-    "Encode texts by their hashed character trigrams: an encoder without a model, for tests and as a floor."
-    import zlib
-    vectors = np.zeros((len(texts), dimension))
-    for row, text in enumerate(texts):
-        padded = f" {unicodedata.normalize('NFC', text).casefold()} "
-        for place in range(len(padded) - 2): vectors[row, zlib.crc32(padded[place:place + 3].encode()) % dimension] += 1
-    return vectors/np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-
 def _unit(vectors, n:int)->np.ndarray:
     "Return vectors [n, d] at unit length. Raises `ModelError` when an encoder gives another shape or numbers that are not finite."
     vectors = np.asarray(vectors, dtype=np.float64)
