@@ -67,17 +67,17 @@ def study_vocabulary(
         encoded = policy.tokenizer([" " + text for text in sorted({one_line(text) for text in group})], add_special_tokens=False)["input_ids"] if group else []
         return {token for ids in encoded for token in ids}
     groups = {language: tokens_of(group) for language, group in texts.items()} if isinstance(texts, Mapping) else {"": set(range(policy.head.shape[0])) if texts is None else tokens_of(texts)}
-    special = set(policy.tokenizer.all_special_ids)
-    known = sorted(token for token in set().union(*groups.values()) if token < len(policy.tokenizer))
+    special, size = set(policy.tokenizer.all_special_ids), len(policy.tokenizer)
+    known = sorted(token for token in set().union(*groups.values()) if token < size)
     decoded = policy.tokenizer.batch_decode([[token] for token in known])
     kept = [(token, text) for token, text in zip(known, decoded) if token not in special and token != newline and not set(text) & LINE_ENDS]
     visible, blank = [token for token, text in kept if text.strip()], [token for token, text in kept if not text.strip()]
     for language, group in groups.items():
         where = f" in {language}" if language else ""
         if not group & set(visible): raise DataError(f"The texts of the vocabulary hold no token that shows anything{where}; give the training inputs of at least one language.")
-    rows = [*visible, *blank, newline]
-    allowed = {language: torch.tensor([token in group or token == newline for token in rows], device=policy.device) for language, group in groups.items()} if isinstance(texts, Mapping) else {}
-    return Vocabulary(torch.tensor(rows, device=policy.device), newline, len(visible), allowed)
+    rows = torch.tensor([*visible, *blank, newline], device=policy.device)
+    allowed = {language: torch.isin(rows, torch.tensor([*group, newline], device=policy.device)) for language, group in groups.items()} if isinstance(texts, Mapping) else {}
+    return Vocabulary(rows, newline, len(visible), allowed)
 
 # %% ../nbs/06_generators.ipynb #0be75bcf
 def gumbel_sample(

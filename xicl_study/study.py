@@ -150,7 +150,8 @@ def _named_languages(
         from xicl_study.tasks import load_task
         if trained != ["all"]: raise RecipeError(f"Recipe {recipe.name}: train_languages is either [all] or a list of codes.")
         trained = list(load_task(recipe.task).languages)
-    kept = [code for code in trained or recipe.languages if code not in recipe.held_out_languages]
+    held_out = {code.split("-")[0] for code in recipe.held_out_languages}  # with all their scripts and regions
+    kept = [code for code in trained or recipe.languages if code.split("-")[0] not in held_out]
     if not kept: raise RecipeError(f"Recipe {recipe.name}: all training languages are held out. Leave at least one in train_languages.")
     return replace(recipe, train_languages=kept) if recipe.held_out_languages or trained != recipe.train_languages else recipe
 

@@ -71,7 +71,9 @@ def trainer_arguments(
     on_cpu = not torch.cuda.is_available()
     return dict(output_dir=str(folder), max_steps=steps, learning_rate=settings.learning_rate, lr_scheduler_type="cosine", warmup_steps=min(5, max(1, steps // 10)),
                 weight_decay=0.0, max_grad_norm=1.0, logging_steps=1, save_steps=settings.save_every, save_total_limit=1, seed=seed, data_seed=seed,
-                report_to="none", disable_tqdm=True, bf16=False, gradient_checkpointing=False, use_cpu=on_cpu, dataloader_pin_memory=not on_cpu)
+                report_to="none", disable_tqdm=True, bf16=False, gradient_checkpointing=False,
+                logging_nan_inf_filter=False,  # transformers would write 0 where the loss is no number, and nobody would see it
+                use_cpu=on_cpu, dataloader_pin_memory=not on_cpu)
 
 # %% ../nbs/11_trainers.ipynb #27b7c4f2
 class LossTrainer(Trainer):
