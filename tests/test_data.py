@@ -31,7 +31,7 @@ def topics(): return load_task("emoji-topic")
 # ---- the files
 
 def test_every_data_file_is_in_the_manifest_and_the_reverse():
-    assert {p.name for p in DATA.iterdir() if p.suffix in (".parquet", ".json")} - {"manifest.json"} == set(FILES)
+    assert {p.relative_to(DATA).as_posix() for p in DATA.rglob("*") if p.suffix in (".parquet", ".json")} - {"manifest.json"} == set(FILES)
 
 
 @pytest.mark.parametrize("file", sorted(FILES))
@@ -377,9 +377,9 @@ def test_diverse_selection_is_a_set_with_the_nearest_first_chosen(seed, k, relev
     if relevance > 0.01: assert found[-1].input == str(int(np.argmax(cosine[:11])))
 
 
-def test_the_build_notebook_names_every_source():
-    notebook = Path(DATA).parent/"nbs"/"data"/"build_data.ipynb"
-    if not notebook.is_file(): pytest.skip("the package is installed without its notebooks")
-    text = "".join("".join(cell["source"]) for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"])
+def test_the_build_notebooks_name_every_source():
+    notebooks = [Path(DATA).parent/"nbs"/"data"/name for name in ("build_data.ipynb", "build_prompts.ipynb")]
+    if not all(notebook.is_file() for notebook in notebooks): pytest.skip("the package is installed without its notebooks")
+    text = "".join("".join(cell["source"]) for notebook in notebooks for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"])
     packages = {source["package"] for entry in FILES.values() for source in entry["sources"]}
     for name in packages: assert name in text
