@@ -81,8 +81,8 @@ class ShardStore:
             return None
 
     def shards(self)->list[Path]:
-        "Return the paths of all shards."
-        return sorted(self.folder.glob("*.parquet")) if self.folder.is_dir() else []
+        "Return the paths of all shards. What a killed process left under a temporary name begins with a dot and is none."
+        return sorted(path for path in self.folder.glob("*.parquet") if not path.name.startswith(".")) if self.folder.is_dir() else []
 
     def identities(self)->set:
         "Return what is there: a set of tuples of the identifying columns."
