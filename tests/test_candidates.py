@@ -9,7 +9,7 @@ from xicl_study.candidates import CandidateStore, check_instructions, generate_c
 from xicl_study.engines import Answer, SamplingParameters, TransformersEngine, VLLMEngine, policy_fingerprint
 from xicl_study.models import Policy, add_adapter, smoke_model, switch_adapter
 from xicl_study.preferences import build_pairs, pair_warnings
-from xicl_study.reward_models import ClassifierReward, ScoreStore, VerifiableReward, base_classifier, score_candidates
+from xicl_study.reward_models import ClassifierReward, ScoreStore, VerifiableReward, base_classifier, score_candidates, train_reward_model
 from xicl_study.storage import DataError, ModelError, RecipeError
 
 Instruction = namedtuple("Instruction", "id language kind split prompt references")
@@ -207,3 +207,17 @@ def test_vllm_is_named_when_it_is_absent_and_its_interface_is_enough(monkeypatch
     table = generate_candidates(VLLMEngine("org/model", policy="given"), INSTRUCTIONS, SAMPLING, store)
     assert table.answer.str.fullmatch(r"paka \d").all() and not table.finished.any() and set(table.policy) == {"given"}
     assert VLLMEngine("org/model", revision="a").policy != VLLMEngine("org/model", revision="b").policy
+
+
+@pytest.mark.parametrize("rank", [0, 2], ids=["head", "lora"])
+def test_an_interrupted_training_of_a_reward_model_goes_on(tmp_path, rank):
+    rows = [(f"p{number}", "en", "right", f"Say {number}:", f"number {number}", f"{number} elephants in a row") for number in range(40)]
+    preferences, steps = pd.DataFrame(rows, columns=["prompt_id", "language", "kind", "prompt", "chosen", "rejected"]), []
+    def stop(done, total, note):
+        if done == 60: raise KeyboardInterrupt
+    options = dict(rank=rank, epochs=20, batch=8, learning_rate=1e-3, device="cpu")
+    with pytest.raises(KeyboardInterrupt): train_reward_model("smoke", preferences, tmp_path/"one", progress=stop, **options)
+    resumed = train_reward_model("smoke", preferences, tmp_path/"one", progress=lambda done, total, note: steps.append(done), **options)
+    at_once = train_reward_model("smoke", preferences, tmp_path/"two", **options)
+    assert steps[0] == 51 and [path.name for path in (tmp_path/"one").iterdir()] == [path.name for path in (tmp_path/"two").iterdir()]
+    assert np.allclose(*(model.score(preferences.prompt, preferences.chosen) for model in (resumed, at_once)), atol=1e-3)
