@@ -103,7 +103,8 @@ def shared_arguments(
     return dict(output_dir=str(folder), learning_rate=learning_rate, lr_scheduler_type=settings.schedule, warmup_steps=settings.warm_up, weight_decay=settings.weight_decay,
                 num_train_epochs=settings.epochs, max_steps=settings.steps or -1, per_device_train_batch_size=settings.micro_batch, per_device_eval_batch_size=settings.micro_batch,
                 gradient_accumulation_steps=settings.accumulation, logging_steps=1, logging_nan_inf_filter=False, save_strategy="steps",
-                save_steps=1 / settings.checkpoints if settings.checkpoints > 1 else 0.999, save_total_limit=2, seed=seed, data_seed=seed, report_to="none", disable_tqdm=True, bf16=accelerated and torch.cuda.is_bf16_supported(), use_cpu=not accelerated,
+                save_steps=1 / settings.checkpoints if settings.checkpoints > 1 else 0.999, save_total_limit=2, seed=seed, data_seed=seed, report_to="none",
+                disable_tqdm=True, bf16=accelerated and torch.cuda.is_bf16_supported(), use_cpu=not accelerated,
                 gradient_checkpointing=accelerated, dataloader_pin_memory=accelerated)
 
 def lora_configuration(
