@@ -7,7 +7,6 @@ __all__ = ['DEFAULT_RATERS', 'FORMS', 'SimulatedRater', 'SimulatedWorld', 'defau
            'simulated_ratings', 'annotated_tasks', 'fill_sheets']
 
 # %% ../nbs/13e_raters.ipynb #1737fa98
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist

@@ -277,7 +277,8 @@ def import_files(
     log = pd.concat([log, pd.DataFrame(list(_missing(log, key)), columns=columns)], ignore_index=True)
     taken = log[log.status == "taken"].drop(columns=["rater", "line", "status", "reason"]).merge(key, on="row")
     new = taken.assign(simulated=taken.comment.str.startswith(SIMULATED))[list(RATING_COLUMNS)]
-    ratings = pd.concat([part for part in (earlier, new) if part is not None and len(part)] or [new], ignore_index=True).astype({"score": "int64", "simulated": bool, "row": "str", "dimension": "str", "comment": "str", "file": "str"})
+    ratings = pd.concat([part for part in (earlier, new) if part is not None and len(part)] or [new], ignore_index=True)
+    ratings = ratings.astype({"score": "int64", "simulated": bool, "row": "str", "dimension": "str", "comment": "str", "file": "str"})
     return Import(ratings.sort_values(["language", "rater", "place", "dimension"], ignore_index=True), log, notes, refused)
 
 def save_import(
