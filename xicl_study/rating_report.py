@@ -39,7 +39,7 @@ def plot_rating_means(
     part = means[means.language == language]
     if not len(part): raise DataError(f"There are no mean scores for the language {language!r}.")
     systems, dimensions = method_table(part.system), list(dict.fromkeys(part.dimension))
-    figure, axes = new_figure(7.2, 1.1 + 0.36*len(systems), 1, len(dimensions), sharey=True, sharex=True)
+    figure, axes = new_figure(7.2, 1.25 + 0.36*len(systems), 1, len(dimensions), sharey=True, sharex=True)
     places = _rows(systems.index)
     for panel, dimension in zip(axes[0], dimensions):
         for row in part[part.dimension == dimension].itertuples():
@@ -47,7 +47,7 @@ def plot_rating_means(
             colour = SERIES_COLOURS[number % 7] if row.system != "closed_loop" else "#0072B2"
             panel.plot([row.low, row.high], [places[row.system]]*2, color=colour, linewidth=1.5, alpha=0.8, solid_capstyle="butt")
             panel.plot(row.value, places[row.system], SERIES_MARKERS[number % 7] if row.system != "closed_loop" else "D", color=colour, markersize=6)
-        panel.set_title(_titles(dimension), fontsize=9)
+        panel.set_title("\n".join(_titles(dimension).split()), fontsize=9)
         panel.set_xlim(1, 5)
         panel.set_xticks(range(1, 6))
     axes[0, 0].set_yticks(list(places.values()), systems.title)
