@@ -9,6 +9,7 @@ __all__ = ['KEY_COLUMNS', 'VISIBLE_COLUMNS', 'CHECK_TEXT', 'BROKEN_LIMIT', 'Powe
            'label_studio_tasks', 'study_predictions', 'Panel', 'read_panel_key', 'write_panel']
 
 # %% ../nbs/13b_panels.ipynb #f19e8e07
+import shutil
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -343,6 +344,7 @@ def write_panel(
     key = pd.concat(keys.values(), ignore_index=True)
     if (folder/"key.csv").is_file() and not force and set(read_panel_key(study)["sheet"]) != set(key["sheet"]):
         raise DataError(f"{folder} already has sheets of another design. Filled sheets would not fit new ones; add --force to replace them.")
+    if force: shutil.rmtree(folder/"sheets", ignore_errors=True) # no sheet of an older design may be sent out
     offer_translations(folder/"translations.yaml", keys)
     translations = read_translations(folder/"translations.yaml")
     lines = [line for language, part in keys.items()

@@ -177,6 +177,7 @@ def write_rating_report(
 )->RatingReport:
     "Write tables (csv), figures (PNG) and a page (Markdown) to human/report/. Raises `DataError` when there are no ratings that count."
     folder, ratings, key = Path(study)/"human"/"report", read_ratings(study), read_panel_key(study)
+    if not set(ratings["row"]) <= set(key["row"]): raise DataError(f"The imported ratings of {study} belong to older sheets. Import again with --fresh.")
     simulated, raters, counted = bool(ratings.simulated.any()), rater_table(ratings, key), counted_ratings(ratings, keep_failed)
     notes = rating_notes(ratings, key, raters, keep_failed)
     tables = {"means": means_table(counted, n_resamples), "preferences": preferences_table(counted, n_resamples),
