@@ -2,7 +2,7 @@
 import json, os, subprocess, sys
 import pytest
 
-HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "pandas", "numpy", "matplotlib", "seaborn", "scipy", "snakemake", "papermill", "rich")
+HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "pandas", "numpy", "matplotlib", "seaborn", "scipy", "statsmodels", "krippendorff", "snakemake", "papermill", "rich")
 
 def xicl(*arguments, **environment):
     command = [sys.executable, "-m", "xicl_study.cli", *arguments]
@@ -23,8 +23,8 @@ def test_help_and_import_load_nothing_heavy():
 def test_help_lists_the_commands():
     said = xicl("--help")
     assert said.returncode == 0
-    assert all(f"  {name} " in said.stdout for name in ("run", "status", "report", "languages", "models", "data")) and "engine" not in said.stdout
-    for command in ("run", "status", "report", "languages", "models", "data"): assert xicl(command, "--help").returncode == 0
+    assert all(f"  {name} " in said.stdout for name in ("run", "status", "report", "sheets", "ratings", "languages", "models", "data")) and "engine" not in said.stdout
+    for command in ("run", "status", "report", "sheets", "ratings", "languages", "models", "data"): assert xicl(command, "--help").returncode == 0
 
 @pytest.mark.parametrize("arguments", [("rnu",), ("run", "--worker", "2"), ("run", "--workers", "two"), ("languages", "--task")])
 def test_a_misspelt_command_is_a_usage_error(arguments):

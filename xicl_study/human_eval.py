@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FORMULA_SIGNS', 'DIMENSIONS', 'SHEET_COLUMNS', 'DEFAULT_SYSTEMS', 'printable', 'neutralise', 'restore',
-           'instructions', 'shown_examples', 'blinded_rows', 'write_workbook', 'write_table', 'read_table', 'Sheets',
-           'write_sheets', 'read_key']
+           'instructions', 'shown_examples', 'common_answers', 'blinded_rows', 'write_workbook', 'write_table',
+           'read_table', 'Sheets', 'write_sheets', 'read_key']
 
 # %% ../nbs/13_human_eval.ipynb #2fca1db2
 import unicodedata
@@ -89,6 +89,21 @@ def _row_names(number, generator):
     while len(names) < number: names.add("".join(generator.choice(_LETTERS, 6)))
     return list(generator.permutation(sorted(names)))
 
+def common_answers(
+    predictions:pd.DataFrame, # predictions, at least of this language
+    language:str,             # BCP-47 code
+    systems=DEFAULT_SYSTEMS,  # methods to rate; those without predictions in this language are left out
+)->tuple[pd.DataFrame, list]:
+    "Return the predictions of some systems in one language (one seed each) and the items that all of them answered. Raises `DataError` when there are none."
+    check_predictions(predictions, ("input", "prediction", "demonstrations"))
+    part = predictions[(predictions.language == language) & predictions.method.isin(systems)]
+    if not len(part): raise DataError(f"There are no predictions in {language} of the systems {', '.join(systems)}. Run one of them, or name other systems.")
+    part = part[part.seed == part.groupby("method").seed.transform("min")].drop_duplicates(["method", "item"])
+    counts = part["item"].value_counts()
+    common = sorted(counts.index[counts == part.method.nunique()])
+    if not common: raise DataError(f"In {language} no item was answered by all of {', '.join(part.method.unique())}. Rate fewer systems.")
+    return part, common
+
 def blinded_rows(
     predictions:pd.DataFrame, # predictions, at least of this language
     language:str,             # BCP-47 code
@@ -97,13 +112,7 @@ def blinded_rows(
     seed:int=0,               # of the sample, the order and the row names
 )->tuple[pd.DataFrame, pd.DataFrame]:
     "Draw the rows of a sheet and their key. Raises `DataError` when no system, or no item that all systems answered, is there."
-    check_predictions(predictions, ("input", "prediction", "demonstrations"))
-    part = predictions[(predictions.language == language) & predictions.method.isin(systems)]
-    if not len(part): raise DataError(f"There are no predictions in {language} of the systems {', '.join(systems)}. Run one of them, or name other systems.")
-    part = part[part.seed == part.groupby("method").seed.transform("min")].drop_duplicates(["method", "item"])
-    counts = part["item"].value_counts()
-    common = sorted(counts.index[counts == part.method.nunique()])
-    if not common: raise DataError(f"In {language} no item was answered by all of {', '.join(part.method.unique())}. Rate fewer systems.")
+    part, common = common_answers(predictions, language, systems)
     chosen = np.random.default_rng(seed).permutation(common)[:items]
     generator = np.random.default_rng([seed, *language.encode()])
     part = part[part["item"].isin(chosen)].sort_values(["item", "method"])
@@ -116,43 +125,53 @@ def blinded_rows(
     return rows, key.assign(sheet=fingerprint(*key["row"], *key["text"]))
 
 # %% ../nbs/13_human_eval.ipynb #7107fa88
-_WIDTHS = {"row": 10, "query": 28, "examples": 56, "answer": 22, "comment": 30}
+_WIDTHS = {"row": 10, "item": 6, "output": 8, "query": 28, "examples": 56, "answer": 22, "comment": 30}
+_SHOWN = ("row", "item", "output", "query", "examples", "answer")
 
 def _put(cell, text, direction, bold=False, colour=None):
     from openpyxl.styles import Alignment, Font, PatternFill
     cell.value = neutralise(text)
     cell.data_type, cell.font = "s", Font(name="Arial", size=11, bold=bold)
-    cell.alignment = Alignment(wrap_text=True, vertical="top", readingOrder=2 if direction == "rtl" else 1)
+    cell.alignment = Alignment(wrap_text=True, vertical="top", readingOrder={"ltr": 1, "rtl": 2, "auto": 0}[direction])
     if colour: cell.fill = PatternFill("solid", start_color=colour)
 
-def _fill_ratings(page, rows, direction):
+def _fill_row(page, row_number, row, direction, new_item):
     from openpyxl.styles import Alignment, Border, Side
+    line, top = Side(style="thin", color="C9CFD6"), Side(style="medium", color="6B7785")
+    for number, (name, text) in enumerate(row.items(), 1):
+        cell = page.cell(row_number, number)
+        if name in _SHOWN: _put(cell, text, direction if name in ("query", "examples") else "ltr", colour="F6F7F9")
+        else:
+            if text != "": cell.value = int(text) if name in DIMENSIONS else neutralise(text)
+            cell.alignment = Alignment(horizontal="left" if name == "comment" else "center", vertical="top", wrap_text=True)
+        cell.border = Border(left=line, right=line, top=top if new_item else line, bottom=line)
+    lines = max(sum(1 + len(piece)//(_WIDTHS[name] - 4) for piece in str(row[name]).split("\n")) for name in ("query", "examples", "answer"))
+    page.row_dimensions[row_number].height = min(400, 18*max(2, lines))
+
+def _fill_ratings(page, rows, direction, labels):
     from openpyxl.worksheet.datavalidation import DataValidation
-    line = Side(style="thin", color="C9CFD6")
-    for number, name in enumerate(SHEET_COLUMNS, 1):
-        _put(page.cell(1, number), name.replace("_", " "), "ltr", bold=True, colour="DCE6F0")
+    columns = list(rows.columns)
+    for number, name in enumerate(columns, 1):
+        _put(page.cell(1, number), "\n".join(filter(None, (name.replace("_", " "), labels.get(name)))), "ltr", bold=True, colour="DCE6F0")
         page.column_dimensions[page.cell(1, number).column_letter].width = _WIDTHS.get(name, 13)
-    for row_number, row in enumerate(rows[list(SHEET_COLUMNS)].itertuples(index=False), 2):
-        for number, (name, text) in enumerate(zip(SHEET_COLUMNS, row), 1):
-            cell = page.cell(row_number, number)
-            if name in ("row", "query", "examples", "answer"): _put(cell, text, direction if name in ("query", "examples") else "ltr", colour="F6F7F9")
-            else: cell.alignment = Alignment(horizontal="left" if name == "comment" else "center", vertical="top", wrap_text=True)
-            cell.border = Border(left=line, right=line, top=line, bottom=line)
-        lines = max(sum(1 + len(piece)//(_WIDTHS[name] - 4) for piece in text.split("\n")) for name, text in zip(SHEET_COLUMNS[:4], row))
-        page.row_dimensions[row_number].height = min(400, 18*max(2, lines))
+    before = None
+    for row_number, row in enumerate(rows.to_dict("records"), 2):
+        _fill_row(page, row_number, row, direction, "item" in row and row["item"] != before)
+        before = row.get("item")
     allowed = DataValidation(type="list", formula1='"1,2,3,4,5"', allow_blank=True, showErrorMessage=True, errorTitle="1 to 5", showInputMessage=True,
         error="Please choose a whole number from 1 to 5, or leave the cell empty.", promptTitle="1 to 5", prompt="1 = worst, 5 = best")
-    page.row_dimensions[1].height = 34
-    first, last = (page.cell(1, SHEET_COLUMNS.index(name) + 1).column_letter for name in (list(DIMENSIONS)[0], list(DIMENSIONS)[-1]))
+    page.row_dimensions[1].height = 34 if not labels else 68
+    first, last = (page.cell(1, columns.index(name) + 1).column_letter for name in (list(DIMENSIONS)[0], list(DIMENSIONS)[-1]))
     allowed.add(f"{first}2:{last}{len(rows) + 1}")
     page.add_data_validation(allowed)
     page.freeze_panes = "B2"
 
 def write_workbook(
-    path:str|Path,        # xlsx file to write
-    rows:pd.DataFrame,    # rows from `blinded_rows`
-    paragraphs:list[str], # instructions; the first is the title
-    direction:str="ltr",  # "rtl" turns the sheet around
+    path:str|Path,          # xlsx file to write
+    rows:pd.DataFrame,      # rows from `blinded_rows`, or a rater's rows of a panel
+    paragraphs:list[str],   # instructions; the first is the title
+    direction:str="ltr",    # "rtl" turns the sheet around
+    labels:dict|None=None,  # translated heading by column; it stands below the English one
 ):
     "Write the rating sheet as a workbook of two pages: instructions and ratings."
     from openpyxl import Workbook
@@ -160,10 +179,10 @@ def write_workbook(
     front, page = book.active, book.create_sheet("ratings")
     front.title, front.sheet_view.showGridLines, front.column_dimensions["A"].width = "instructions", False, 100
     for number, text in enumerate(paragraphs, 1):
-        _put(front.cell(number, 1), text, "ltr", bold=number == 1)
-        front.row_dimensions[number].height = 18*(1 + len(text)//90) + 8
+        _put(front.cell(number, 1), text, "auto", bold=number == 1)
+        front.row_dimensions[number].height = 18*(1 + len(text)//90 + text.count("\n")) + 8
     page.sheet_view.rightToLeft = direction == "rtl"
-    _fill_ratings(page, rows, direction)
+    _fill_ratings(page, rows, direction, labels or {})
     page.page_setup.orientation = front.page_setup.orientation = "landscape"
     for each in (front, page):
         each.page_setup.fitToWidth, each.page_setup.fitToHeight, each.sheet_properties.pageSetUpPr.fitToPage = 1, 0, True
