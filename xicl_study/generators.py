@@ -168,7 +168,7 @@ def write_demonstrations(
     top_k:int|None=None,                 # sample among the best k only
     max_tokens:int=16,                   # longest text; then the line is ended
     seed:int=0,                          # of sampling
-    rows_at_once:int=32,                 # sets of one batch, at most; the batches are written side by side
+    rows_at_once:int=64,                 # sets of one batch, at most; the batches are written side by side
 )->list[WrittenSet]:
     "Write G sets of k demonstrations for each query, in the order of the queries; without gradients."
     prompts = [policy.encode(writing_prompt(template, seeds, query)) for query in queries]
