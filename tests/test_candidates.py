@@ -12,7 +12,7 @@ from xicl_study.preferences import build_pairs, pair_warnings
 from xicl_study.reward_models import ClassifierReward, ScoreStore, VerifiableReward, base_classifier, score_candidates, train_reward_model
 from xicl_study.storage import DataError, ModelError, RecipeError
 
-Instruction = namedtuple("Instruction", "id language kind split prompt references")
+Instruction = namedtuple("Instruction", "id language kind split prompt reference")
 INSTRUCTIONS = [Instruction(name, language, "name", "train", f"{emoji} ({language}) =", (word,)) for name, emoji, words in
                 (("cat", "🐱", {"sw": "paka", "zh": "猫", "hi": "बिल्ली"}), ("cow", "🐄", {"sw": "ng'ombe", "zh": "牛", "hi": "गाय"}), ("fish", "🐟", {"sw": "samaki", "zh": "鱼", "hi": "मछली"}))
                 for language, word in words.items()]

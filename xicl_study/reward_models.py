@@ -19,6 +19,7 @@ import pandas as pd
 from .candidates import CandidateStore, ShardStore
 from .engines import _sampled_bytes
 from .evaluation import chrf, exact_match
+from .instructions import reference_answer
 from .models import LORA_LAYERS, check_cache, choose_device, locate_model, seal_cache, side_by_side, smoke_model, use_grouped_attention
 from .scoring import ROW_WIDTH, length_batches, pack_rows, read_rows, read_shared, shared_length
 from .storage import DataError, ModelError, UnknownNameError, fingerprint, read_json, write_json
@@ -202,7 +203,7 @@ class ScoreStore(ShardStore):
 def score_candidates(
     store:CandidateStore,        # its folder "scores" holds the rewards
     reward_model:RewardModel,    # scores
-    instructions:Sequence,       # objects with id, language, prompt and references
+    instructions:Sequence,       # objects with id, language, prompt and reference
     candidates:pd.DataFrame|None=None, # which to score, from `generate_candidates`; all of the store when None
     answers_per_shard:int=4096,  # about as many; a prompt is never divided
     progress:Callable|None=None, # called with (done, total, note)
@@ -224,7 +225,7 @@ def score_candidates(
         if progress: progress(done, len(todo), f"rewards by {reward_model.name}")
         done += len(part)
         items = [by_id[pair] for pair in zip(part.prompt_id, part.language)]
-        rewards = reward_model.score([item.prompt for item in items], part.answer.tolist(), part.language.tolist(), [tuple(getattr(item, "references", None) or ()) for item in items])
+        rewards = reward_model.score([item.prompt for item in items], part.answer.tolist(), part.language.tolist(), [tuple(item.reference) for item in items])
         rewards = np.where(np.isfinite(np.asarray(rewards, dtype=np.float64)), rewards, np.nan)
         scores.append(pd.DataFrame({"key": part.key.to_numpy(), "reward_model": reward_model.fingerprint, "reward": rewards}))
     if progress: progress(len(todo), len(todo), f"rewards by {reward_model.name}")
@@ -250,7 +251,7 @@ def _shuffled(text, random):
     return text
 
 def english_preferences(
-    instructions:Sequence,  # objects with id, language, kind, split, prompt and references, in English and other languages
+    instructions:Sequence,  # objects with id, language, kind, split, prompt and reference, in English and other languages
     seed:int=0,             # of what is drawn; a prompt's pairs do not depend on the order of the prompts
     kinds:Sequence[str]=PREFERENCE_KINDS, # which of `PREFERENCE_KINDS`
     split:str="train",      # only prompts of this split
@@ -258,7 +259,7 @@ def english_preferences(
     "Return preferences: prompt_id, language (always en), kind, prompt, chosen, rejected. Raises `DataError` and `UnknownNameError`."
     for kind in kinds:
         if kind not in PREFERENCE_KINDS: raise UnknownNameError("kind of preference", kind, PREFERENCE_KINDS)
-    usable = sorted((item for item in instructions if item.split == split and item.references), key=lambda item: (str(item.id), item.language))
+    usable = sorted((item for item in instructions if item.split == split and item.reference), key=lambda item: (str(item.id), item.language))
     english, elsewhere, same_kind = [item for item in usable if item.language == "en"], {}, {}
     if not english: raise DataError(f"There is no English prompt with a reference in the split {split!r}; a reward model is trained on English preferences only.")
     for item in usable:
@@ -266,10 +267,10 @@ def english_preferences(
         else: elsewhere.setdefault(item.id, []).append(item)
     rows = []
     for item in english:
-        random, chosen = np.random.default_rng(int(fingerprint(seed, str(item.id), length=15), 16)), item.references[0]
-        right = {exact for exact in item.references}
-        others = [other.references[0] for other in same_kind[item.kind] if other.references[0] not in right]
-        foreign = [other.references[0] for other in elsewhere.get(item.id, []) if other.references[0] not in right]
+        random, chosen = np.random.default_rng(int(fingerprint(seed, str(item.id), length=15), 16)), reference_answer(item)
+        right = set(item.reference)
+        others = [answer for answer in map(reference_answer, same_kind[item.kind]) if answer not in right]
+        foreign = [answer for answer in map(reference_answer, elsewhere.get(item.id, [])) if answer not in right]
         drawn = {"right": others[random.integers(len(others))] if others else "", "language": foreign[random.integers(len(foreign))] if foreign else "",
                  "complete": _half(chosen), "fluent": _shuffled(chosen, random) if len(chosen.split()) > 2 else ""}
         rows += [(str(item.id), "en", kind, item.prompt, chosen, drawn[kind]) for kind in kinds if drawn[kind] and drawn[kind] not in right]
