@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
-from .storage import (ModelError, ResourceError, UnknownNameError, cache_folder, fingerprint, read_json,
+from .storage import (ModelError, ResourceError, UnknownNameError, available_cores, cache_folder, fingerprint, read_json,
                                 require_disk_space, sha256, write_json)
 
 # %% ../nbs/04_models.ipynb #899f07cb
@@ -223,15 +223,13 @@ def settle_threads(
 
 def usable_cores()->int:
     "Return how many cores this process may use: those that it is bound to, or as many as OMP_NUM_THREADS says."
-    try: cores = len(os.sched_getaffinity(0))
-    except AttributeError: cores = os.cpu_count() or 1
-    said = os.environ.get("OMP_NUM_THREADS", "")
+    cores, said = available_cores(), os.environ.get("OMP_NUM_THREADS", "")
     return max(1, min(cores, int(said))) if said.isdigit() else cores
 
 _pools = {}  # threads that live on: each new one would make the C library put another heap aside
 
 def side_by_side(
-    jobs:Sequence[Callable], # functions without arguments; none may switch the policy's adapter
+    jobs:Sequence[Callable], # functions without arguments; none may switch the policy's adapter, nor wait for jobs of its own
     device:str="cpu",        # on an accelerator they are carried out one after the other
 )->list:
     "Carry out jobs in threads, one core each, and return their results in order."

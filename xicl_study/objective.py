@@ -6,7 +6,7 @@
 __all__ = ['Course', 'make_course', 'training_pool', 'label_log_probs', 'write_sets', 'coherence_of', 'policy_parts',
            'reference_log_probs', 'draw_queries', 'rehearsal_of', 'alone_loss', 'SetsPart', 'sets_loss', 'sets_parts',
            'alone_parts', 'closed_loop_parts', 'added', 'closed_loop_loss', 'add_gradients', 'filtered_sets',
-           'warm_up_parts', 'fine_tuning_parts']
+           'warm_up_parts']
 
 # %% ../nbs/10b_objective.ipynb #c06c4ad6
 import math, random
@@ -154,11 +154,12 @@ def alone_loss(
     course:Course,              # task, prompts, settings
     examples:Sequence[Example], # queries
     n:int,                      # queries of the whole step, of which these are a part
+    weight:float,               # of this loss
 )->tuple[torch.Tensor, dict]:
     "Return the weighted answer loss without demonstrations, summed over these queries and divided by n."
     log_probs, gold = label_log_probs(policy, course, examples, [[]] * len(examples)), course.gold(examples).to(policy.device)
     loss = answer_loss(log_probs, gold).sum() / n
-    return course.settings.no_demonstrations_weight * loss, {"answer_loss_alone": loss.item(), "accuracy_train_alone": (log_probs.argmax(1) == gold).sum().item() / n}
+    return weight * loss, {"answer_loss_alone": loss.item(), "accuracy_train_alone": (log_probs.argmax(1) == gold).sum().item() / n}
 
 @dataclass(frozen=True)
 class SetsPart:
@@ -232,11 +233,12 @@ def alone_parts(
     policy:Policy,              # with a trainable adapter
     course:Course,              # task, prompts, settings
     examples:Sequence[Example], # queries
+    weight:float=1.0,           # of this loss
     piece:int=32,               # queries of a part
 )->list[Callable]:
     "Return the answer loss without demonstrations as functions that can be carried out side by side."
     pieces = -(-len(examples) // piece)
-    return [lambda backward=None, part=examples[start::pieces]: alone_loss(policy, course, part, len(examples)) for start in range(pieces)]
+    return [lambda backward=None, part=examples[start::pieces]: alone_loss(policy, course, part, len(examples), weight) for start in range(pieces)]
 
 def closed_loop_parts(
     policy:Policy,              # with a trainable adapter
@@ -247,7 +249,8 @@ def closed_loop_parts(
 )->list[Callable]:
     "Return the total loss of a step (ours; parts: see `losses` and `reward`) as functions whose losses add up."
     parts = sets_parts(policy, course, examples, sets, step)
-    return parts + alone_parts(policy, course, [*examples, *rehearsal_of(course, step)]) if course.settings.no_demonstrations_weight else parts
+    weight = course.settings.no_demonstrations_weight
+    return parts + alone_parts(policy, course, [*examples, *rehearsal_of(course, step)], weight) if weight else parts
 
 def added(
     numbers:Sequence[dict], # of the parts of a loss
@@ -327,11 +330,3 @@ def warm_up_parts(
         loss = answer_loss(label_log_probs(policy, course, examples, [item.demonstrations for _, item in pairs]), course.gold(examples).to(policy.device)).mean()
         return loss, {"answer_loss": loss.item()}
     return [writing, answering]
-
-def fine_tuning_parts(
-    policy:Policy,              # with a trainable adapter
-    course:Course,              # task and prompts
-    examples:Sequence[Example], # queries
-)->list[Callable]:
-    "Return the answer loss without demonstrations, at weight 1."
-    return alone_parts(policy, replace(course, settings=replace(course.settings, no_demonstrations_weight=1.0)), examples)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LOG_NAMES', 'LOG_COLUMNS', 'undisturbed_randomness', 'CheckpointCallback', 'Checkpoint', 'best_checkpoint',
-           'shared_arguments', 'lora_configuration', 'quiet_bars', 'stored_dataset', 'preference_log',
-           'last_whole_checkpoint', 'live', 'train_sft', 'train_dpo', 'reward_function', 'train_grpo',
+           'shared_arguments', 'checkpoint_interval', 'lora_configuration', 'quiet_bars', 'stored_dataset',
+           'preference_log', 'last_whole_checkpoint', 'live', 'train_sft', 'train_dpo', 'reward_function', 'train_grpo',
            'online_dpo_classes', 'train_online_dpo']
 
 # %% ../nbs/11b_preference_trainers.ipynb #17632734
@@ -103,9 +103,15 @@ def shared_arguments(
     return dict(output_dir=str(folder), learning_rate=learning_rate, lr_scheduler_type=settings.schedule, warmup_steps=settings.warm_up, weight_decay=settings.weight_decay,
                 num_train_epochs=settings.epochs, max_steps=settings.steps or -1, per_device_train_batch_size=settings.micro_batch, per_device_eval_batch_size=settings.micro_batch,
                 gradient_accumulation_steps=settings.accumulation, logging_steps=1, logging_nan_inf_filter=False, save_strategy="steps",
-                save_steps=1 / settings.checkpoints if settings.checkpoints > 1 else 0.999, save_total_limit=2, seed=seed, data_seed=seed, report_to="none",
+                save_steps=checkpoint_interval(settings), save_total_limit=2, seed=seed, data_seed=seed, report_to="none",
                 disable_tqdm=True, bf16=accelerated and torch.cuda.is_bf16_supported(), use_cpu=not accelerated,
                 gradient_checkpointing=accelerated, dataloader_pin_memory=accelerated)
+
+def checkpoint_interval(
+    settings:PreferenceSettings, # its number of checkpoints
+)->float:
+    "Return the share of the steps between two checkpoints, as TRL takes it."
+    return 1 / settings.checkpoints if settings.checkpoints > 1 else 0.999
 
 def lora_configuration(
     settings:PreferenceSettings, # rank, scale, dropout
@@ -258,7 +264,7 @@ def _split(rows, settings, seed):
 
 def _evaluated(validation, settings):
     "Return the arguments that let TRL evaluate at each checkpoint, where there is something to evaluate on."
-    return {"eval_strategy": "steps", "eval_steps": 1 / settings.checkpoints if settings.checkpoints > 1 else 0.999} if len(validation) else {}
+    return {"eval_strategy": "steps", "eval_steps": checkpoint_interval(settings)} if len(validation) else {}
 
 # %% ../nbs/11b_preference_trainers.ipynb #9c8745a4
 def reward_function(

@@ -10,8 +10,8 @@ __all__ = ['EngineOptions', 'run_engine', 'step_title', 'LineScreen', 'BarScreen
 import contextlib, json, os, signal, subprocess, sys, time
 from dataclasses import dataclass, field
 from pathlib import Path
-from .storage import ResourceError, StudyError, package_folder, read_json, write_json
-from .study import (EXPERIMENT, NOTEBOOKS, Plan, Recipe, available_cores, check_parameters, check_recipe, load_recipe,
+from .storage import ResourceError, StudyError, available_cores, package_folder, read_json, write_json
+from .study import (EXPERIMENT, NOTEBOOKS, Plan, Recipe, check_parameters, check_recipe, load_recipe,
                               notebook_parameters, notebook_path, plan_study, save_recipe, step_name)
 
 # %% ../nbs/16c_runner.ipynb #5886d51a

@@ -9,9 +9,9 @@ __all__ = ['PACKAGES', 'report_progress', 'prepare_study', 'environment', 'execu
 # %% ../nbs/16b_steps.ipynb #c37d8dac
 import contextlib, io, json, os
 from pathlib import Path
-from .storage import (DataError, ResourceError, StudyError, UnknownNameError, package_folder, read_parquet, write_json,
+from .storage import (DataError, ResourceError, StudyError, UnknownNameError, available_cores, package_folder, read_parquet, write_json,
                                 write_parquet, write_text)
-from .study import EXPERIMENT, STEPS, Recipe, available_cores, load_recipe, notebook_parameters, notebook_path, plan_study, step_name
+from .study import EXPERIMENT, STEPS, Recipe, load_recipe, notebook_parameters, notebook_path, plan_study, step_name
 
 # %% ../nbs/16b_steps.ipynb #f6a3842e
 def report_progress(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['StudyError', 'UnknownNameError', 'RecipeError', 'DataError', 'ModelError', 'ResourceError', 'whole_file',
            'write_text', 'write_json', 'read_json', 'write_parquet', 'read_parquet', 'sha256', 'fingerprint',
-           'package_folder', 'cache_folder', 'require_disk_space']
+           'available_cores', 'package_folder', 'cache_folder', 'require_disk_space']
 
 # %% ../nbs/00_storage.ipynb #1910df55
 import contextlib, errno, hashlib, json, os, shutil, tempfile
@@ -132,6 +132,11 @@ def fingerprint(
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 # %% ../nbs/00_storage.ipynb #ff54e07c
+def available_cores()->int:
+    "Return how many processor cores this process may use."
+    try: return len(os.sched_getaffinity(0))
+    except AttributeError: return os.cpu_count() or 1
+
 def package_folder(
     name:str, # "data", "recipes", "workflow" or "notebooks"
 )->Path:

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['CORE_METHODS', 'EXPERIMENT', 'NOTEBOOKS', 'CARRIERS', 'STEPS', 'Recipe', 'recipe_names', 'merge', 'load_recipe',
            'save_recipe', 'check_recipe', 'adapters_needed', 'notebook_path', 'notebook_parameters', 'check_parameters',
-           'imported_modules', 'code_fingerprint', 'step_name', 'available_cores', 'Plan', 'plan_study']
+           'imported_modules', 'code_fingerprint', 'step_name', 'Plan', 'plan_study']
 
 # %% ../nbs/16_study.ipynb #8f4460d3
-import ast, os, re
+import ast, re
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import get_args, get_origin
@@ -44,13 +44,14 @@ class Recipe:
     notebooks:dict = field(default_factory=dict)  # notebooks of yours in place of ours: train, main_result
 
     def __post_init__(self):
+        from xicl_study.models import DTYPES
         for part in fields(self): _require_type(self.name, part.name, getattr(self, part.name), part.type)
         if not self.languages: raise RecipeError(f"Recipe {self.name}: languages is empty. Name at least one; `xicl languages` lists them.")
         if not self.seeds: raise RecipeError(f"Recipe {self.name}: seeds is empty. Give at least one number.")
         for name, least in (("k", 0), ("test_items", 1)):
             if getattr(self, name) < least: raise RecipeError(f"Recipe {self.name}: {name} must be {least} or more, not {getattr(self, name)}.")
         for name, allowed in (("split", ("train", "validation", "test")), ("label_words", ("english", "native")), ("vocabulary", ("study", "language", "full")),
-                              ("writing_seeds", ("english", "mixed")), ("dtype", ("auto", "fast", "float32", "bfloat16", "float16"))):
+                              ("writing_seeds", ("english", "mixed")), ("dtype", DTYPES)):
             if getattr(self, name) not in allowed: raise UnknownNameError(name, getattr(self, name), allowed)
         for name in ("languages", "train_languages", "held_out_languages", "methods", "seeds", "training_seeds"):
             twice = [item for item in getattr(self, name) if getattr(self, name).count(item) > 1]
@@ -281,11 +282,6 @@ def step_name(
 )->str:
     "Return the name of a step's log files."
     return "-".join(str(part) for part in (step, language, seed) if part != "")
-
-def available_cores()->int:
-    "Return how many processor cores this process may use."
-    try: return len(os.sched_getaffinity(0))
-    except AttributeError: return os.cpu_count() or 1
 
 @dataclass(frozen=True)
 class Plan:

@@ -18,7 +18,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from trl import GRPOConfig, GRPOTrainer
 from .methods import ADAPTERS, seed_languages, trained_policies
 from .models import Policy, add_adapter, check_cache, release_memory, save_adapter, settle_threads, using_adapter
-from .objective import (Course, add_gradients, closed_loop_parts, draw_queries, filtered_sets, fine_tuning_parts, make_course, warm_up_parts,
+from .objective import (Course, add_gradients, alone_parts, closed_loop_parts, draw_queries, filtered_sets, make_course, warm_up_parts,
                                   write_sets)
 from .prompts import answer_prompt, answers
 from .scoring import score_choices
@@ -196,7 +196,7 @@ def _train_one(name, recipe, folder, languages, seed, facts, progress):
     elif name == "sft":
         batch = settings.queries_per_step * settings.samples_per_query + settings.rehearsal_queries
         drawn = [example for step in range(settings.sft_steps) for example in draw_queries(course, batch, seed * 49_979_687 + step)]
-        trainer = LossTrainer(policy, drawn, lambda rows: fine_tuning_parts(policy, course, rows), batch,
+        trainer = LossTrainer(policy, drawn, lambda rows: alone_parts(policy, course, rows), batch,
                               trainer_arguments(folder/"checkpoints", settings.sft_steps, settings, seed), [callback])
     else:
         with using_adapter(policy, None): kept = filtered_sets(policy, course, course.pool[:settings.warm_up_queries], progress)
