@@ -10,7 +10,7 @@ import argparse, contextlib, io, logging, time
 import numpy as np
 import torch
 from xicl_study.generators import choose_labels, study_vocabulary, write_demonstrations
-from xicl_study.models import Policy, add_adapter, locate_model
+from xicl_study.models import Policy, add_adapter, choose_device, locate_model
 from xicl_study.objective import add_gradients, closed_loop_parts, make_course, write_sets
 from xicl_study.prompts import Demonstration, answer_prompt, answers, seed_demonstrations, template_of, writing_prompt
 from xicl_study.scoring import score_choices
@@ -64,13 +64,23 @@ def compare_writing(policy, task, n_queries, n_sets, k):
     batch = policy.tokenizer([writing_prompt(template, seeds, query.input) for query in queries for _ in range(n_sets)], return_tensors="pt", padding=True)
     with torch.no_grad():
         theirs, _ = timed(lambda: policy.model.generate(**batch, do_sample=True, top_k=50, max_new_tokens=new, min_new_tokens=new, pad_token_id=policy.tokenizer.pad_token_id))
-    print(f"writing, {len(queries)} queries x G = {n_sets}, k = {k}: ours {tokens / ours:.0f} tokens/s, generate {len(sets) * new / theirs:.0f} tokens/s")
-    print(f"  ratio to generate: {(tokens / ours) / (len(sets) * new / theirs):.1f}")
+    print(f"writing in {name_of(number_format(policy))}, {len(queries)} queries x G = {n_sets}, k = {k}: ours {tokens / ours:.0f} tokens/s, generate {len(sets) * new / theirs:.0f} tokens/s")
+    print(f"  ratio to generate: {(tokens / ours) / (len(sets) * new / theirs):.1f}", flush=True)
 
 
-def matrix_throughput():
-    """Return the measured fp32 matrix throughput in FLOP/s, at the shapes of a training step."""
-    rows, weight = torch.randn(768, 640), torch.randn(2048, 640)
+def number_format(policy):
+    """Return the number format of a policy's own weights; an adapter's may differ."""
+    return next(weights.dtype for name, weights in policy.model.named_parameters() if "lora_" not in name)
+
+
+def name_of(dtype):
+    """Return a number format's short name."""
+    return str(dtype).removeprefix("torch.")
+
+
+def matrix_throughput(dtype=torch.float32):
+    """Return the measured matrix throughput in FLOP/s, at the shapes of a training step."""
+    rows, weight = torch.randn(768, 640, dtype=dtype), torch.randn(2048, 640, dtype=dtype)
     for _ in range(5): torch.nn.functional.linear(rows, weight)
     seconds, _ = timed(lambda: [torch.nn.functional.linear(rows, weight) for _ in range(60)], runs=5)
     return 60 * 2 * 768 * 640 * 2048 / seconds
@@ -93,15 +103,19 @@ def compare_training(policy, name, languages, n_queries, n_sets, k):
     queries = sum(len(item.context) for item in sets[::n_sets])
     # 2 FLOP per weight and token forward; with LoRA the way back needs as much again for the activations only.
     flop = 2 * body * (written + queries) + 2 * body * 2 * (prompts + written) + 2 * body * written
-    throughput = matrix_throughput()
-    print(f"optimiser step, {len(sets)} sets, k = {k}: writing {writing:.1f} s, learning {learning:.1f} s; arithmetic {flop / throughput:.1f} s at {throughput / 1e9:.0f} GFLOP/s fp32")
-    print(f"  ratio to its arithmetic: {(writing + learning) / (flop / throughput):.1f}")
+    spent = writing + learning
+    print(f"optimiser step in {name_of(number_format(policy))}, {len(sets)} sets, k = {k}: writing {writing:.1f} s, learning {learning:.1f} s")
+    for dtype in dict.fromkeys((torch.float32, number_format(policy))):
+        throughput = matrix_throughput(dtype)
+        print(f"  ratio to its arithmetic in {name_of(dtype)} ({flop / throughput:.1f} s at {throughput / 1e9:.0f} GFLOP/s): {spent / (flop / throughput):.1f}", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--policy", default="gemma3-270m", help="embedded name, folder or Hub id")
     parser.add_argument("--items", type=int, default=60, help="items for choice scoring")
+    parser.add_argument("--parts", nargs="+", default=["scoring", "writing", "training"], choices=["scoring", "writing", "training"])
+    parser.add_argument("--dtype", default="fast", help="number format that writing and training are measured in beside float32; fast: the recipes' own choice on this processor")
     parser.add_argument("--threads", type=int, default=0, help="threads of torch; 0 leaves its own choice")
     given = parser.parse_args()
     if given.threads: torch.set_num_threads(given.threads)
@@ -109,9 +123,11 @@ def main():
     task = load_task("emoji-topic")
     policy = Policy.load(given.policy, device="cpu", dtype="float32")
     with contextlib.redirect_stderr(io.StringIO()):
-        compare_scoring(policy, given.policy, task, given.items)
-        compare_writing(policy, task, n_queries=6, n_sets=8, k=4)
-        compare_training(policy, given.policy, list(LANGUAGES), n_queries=12, n_sets=2, k=4)
+        if "scoring" in given.parts: compare_scoring(policy, given.policy, task, given.items)
+        for dtype in dict.fromkeys(("float32", name_of(choose_device("cpu", given.dtype)[1]))):
+            if dtype != "float32": policy = Policy.load(given.policy, device="cpu", dtype=dtype)
+            if "writing" in given.parts: compare_writing(policy, task, n_queries=6, n_sets=8, k=4)
+            if "training" in given.parts: compare_training(policy, given.policy, list(LANGUAGES), n_queries=12, n_sets=2, k=4)
 
 
 if __name__ == "__main__": main()
