@@ -29,7 +29,7 @@ def plot_rewards(
         part = pools[pools.language == code]
         parts = panel.violinplot(part.reward.to_numpy(), [place], orientation="horizontal", widths=0.8, showextrema=False)
         for body in parts["bodies"]: body.set(facecolor="#C9D2DC", alpha=1)
-        for name, colour, marker, offset in (("chosen", SERIES_COLOURS[0], "^", -0.12), ("rejected", SERIES_COLOURS[1], "v", 0.12)):
+        for name, colour, marker, offset in (("chosen", SERIES_COLOURS[2], "^", -0.12), ("rejected", SERIES_COLOURS[5], "v", 0.12)):
             keys = [key for key in pairs[name] if key in set(part.key)]
             panel.plot(reward_of.reindex(keys), np.full(len(keys), place + offset), marker, color=colour, markersize=3, alpha=0.6, label=name if not place else "_")
     panel.set_yticks(range(len(codes)), [display_name(code) for code in codes])

@@ -205,11 +205,11 @@ def read_answers(
     seed:int=0,      # of the study
     progress:Callable|None=None, # called with (done, total, note)
 )->tuple[pd.DataFrame,pd.DataFrame]:
-    "Return answers and log-losses of all evaluated languages. In a study those that failed are left out; by hand, missing ones are made."
+    "Return answers and log-losses of all evaluated languages. In a study those that failed are left out; by hand, what is missing is made."
     from xicl_study.storage import read_parquet
     inside = (Path(folder)/"prepared.json").is_file()
-    for code in recipe["languages"]:
-        if not (answer_folder(folder, code, seed)/"losses.parquet").is_file() and not inside: answer_language(recipe, folder, code, seed, progress)
+    for code in recipe["languages"] if not inside else ():
+        answer_language(recipe, folder, code, seed, progress)  # the systems may be others than last time; what was answered is found
     places = [place for place in (answer_folder(folder, code, seed) for code in recipe["languages"]) if (place/"losses.parquet").is_file()]
     if not places: raise DataError(f"{folder} has no answers. Run the study first: xicl run")
     return tuple(pd.concat([read_parquet(place/f"{name}.parquet") for place in places], ignore_index=True) for name in ("answers", "losses"))
