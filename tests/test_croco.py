@@ -39,6 +39,7 @@ def croco(tmp_path, monkeypatch):
     (tmp_path/"mine.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     return tmp_path/"mine.yaml"
 
+@pytest.mark.slow
 def test_a_failed_language_is_left_out_and_made_up_for(croco, monkeypatch):
     monkeypatch.setenv("FAIL", "sw")
     first = run(croco, overrides=SMALL)

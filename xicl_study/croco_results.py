@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'tidy', 'score_rows', 'language_rows', 'scored_once', 'judge_of', 'win_rows', 'system_results',
-           'oracle_rewards', 'pool_agreement', 'agreement_rows', 'pair_rows_of', 'pool_rows', 'count_sentences']
+           'oracle_rewards', 'pool_agreement', 'agreement_rows', 'pair_rows_of', 'pool_rows', 'count_sentences',
+           'checkpoint_sentences']
 
 # %% ../nbs/12f_croco_results.ipynb #18a19af5
 import math
@@ -257,4 +258,17 @@ def count_sentences(
         better, worse = (int(((sign * direction * (each[end] - middle)) > 0).sum()) for direction, end in ((1, "low" if sign > 0 else "high"), (-1, "high" if sign > 0 else "low")))
         mean = f"; the mean is {total.value.iloc[0]:.3f} ({total.low.iloc[0]:.3f} to {total.high.iloc[0]:.3f})" if len(total) else ""
         sentences.append(f"{words}, {system}: better in {better}, worse in {worse}, no difference shown in {len(each) - better - worse} of {len(each)} languages{mean}.")
+    return sentences
+
+def checkpoint_sentences(
+    logs:dict, # name -> log with `step` and, at checkpoints, `chrf` on the validation prompts
+)->list[str]:
+    "Return for each training at which checkpoint it was best on the validation prompts. None for trainings that were not measured."
+    sentences = []
+    for name, log in logs.items():
+        measured = log[["step", "chrf"]].dropna() if "chrf" in log else log[:0]
+        if not len(measured): continue
+        best = measured.loc[measured.chrf.idxmax()]
+        sentences.append(f"{name}: chrF on the validation prompts is best after step {best.step:.0f} of {measured.step.max():.0f} "
+                         f"({best.chrf:.1f}; {measured.chrf.iloc[0]:.1f} untouched, {measured.chrf.iloc[-1]:.1f} at the end).")
     return sentences

@@ -12,7 +12,7 @@ import ast, re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from .storage import RecipeError, UnknownNameError, fingerprint, package_folder, sha256
-from .study import Recipe, adapters_needed
+from .study import FILE_KEYS, Recipe, adapters_needed
 
 # %% ../nbs/16a_stages.ipynb #f8043ace
 @dataclass(frozen=True)
@@ -331,6 +331,7 @@ def plan_study(
     code = {"prepare": code_fingerprint("models", "tasks"), "gather": code_fingerprint("evaluation"), "figures": code_fingerprint("figures"),
             "report": code_fingerprint("report"), **{stage.name: code_fingerprint(notebook_path(recipe, stage)) for stage in stages}}
     files = [Path(recipe.task)] if Path(recipe.task).is_file() else sorted(path for path in package_folder("data").rglob("*.parquet"))
+    files += [Path(recipe.croco[key]) for key in FILE_KEYS if Path(str(recipe.croco.get(key) or ".")).is_file()]
     data = fingerprint([[path.name, sha256(path)] for path in files])
     return Plan(recipe, tuple(stages), tuple(run for run in runs if run.name not in set(without)), adapters_needed(recipe), code, data)
 
