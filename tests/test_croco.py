@@ -1,5 +1,6 @@
 """The preference pipeline as a user runs it: the whole path, a language that fails, the big recipes checked and walked in small."""
-import json, os, subprocess, sys
+import json, os, subprocess, sys, types
+from dataclasses import asdict
 from pathlib import Path
 import pytest, yaml
 from conftest import write_notebook
@@ -95,6 +96,30 @@ def test_the_paper_recipes_hold_the_papers_settings(name):
     runs = [run.name for run in plan.runs]
     assert "croco_candidates-ga-0" in runs and "croco_candidates-fi-0" not in runs and "croco_answers-fi-0" in runs
     assert sum(run.startswith("croco_tune-") for run in runs) == len(croco_systems(recipe.croco))
+
+def test_the_paper_recipes_write_candidates_with_vllm(monkeypatch, tmp_path):
+    """vLLM's interface, played by a stand-in: what the recipe asks of it, and that its answers are scored."""
+    from xicl_study.croco_data import make_pool
+    from xicl_study.models import smoke_model
+    asked = {}
+    class LLM:
+        def __init__(self, model, trust_remote_code, **options): asked.update(options, model=model)
+        def get_tokenizer(self):
+            tokenizer = smoke_model()[1]
+            tokenizer.chat_template = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}[assistant]"
+            return tokenizer
+        def generate(self, prompts, parameters, use_tqdm):
+            asked.update(sampling=parameters[0], first=self.get_tokenizer().decode(prompts[0]["prompt_token_ids"]))
+            return [types.SimpleNamespace(outputs=[types.SimpleNamespace(text=f"Answer {one.seed % 5}", token_ids=[1, 2], finish_reason="stop")]) for one in parameters]
+    monkeypatch.setitem(sys.modules, "vllm", types.SimpleNamespace(LLM=LLM, SamplingParams=types.SimpleNamespace))
+    small = {"croco.train_prompts": 2, "croco.translation": "shipped", "croco.reward_model": "trained", "croco.reward_base": "smoke", "croco.reward_prompts": 8, "dtype": "float32"}
+    recipe = asdict(load_recipe("croco-eurollm-9b", overrides=small))
+    reward = types.SimpleNamespace(name="length", fingerprint="length", score=lambda prompts, answers, *_: [float(len(text)) for text in answers])
+    monkeypatch.setattr("xicl_study.croco_data.reward_model_of", lambda *_, **__: reward)
+    pool = make_pool(recipe, tmp_path, "de")
+    assert len(pool) == 2 * 64 and pool.reward.notna().all() and asked["model"] == "utter-project/EuroLLM-9B-Instruct" and asked["max_model_len"] == 8192
+    assert (asked["sampling"].temperature, asked["sampling"].top_p, asked["sampling"].max_tokens, asked["sampling"].n) == (1.0, 1.0, 4096, 1) and not hasattr(asked["sampling"], "stop")
+    assert asked["first"].startswith("[user] ") and asked["first"].endswith("[assistant]"), "a chat model gets the request in its template"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["croco-eurollm-9b", "croco-laptop"])

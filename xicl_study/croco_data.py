@@ -143,7 +143,8 @@ def candidate_engine(
     "Return the engine that writes candidates, and the policy (None for vLLM)."
     from xicl_study.engines import TransformersEngine, VLLMEngine
     settings = croco_settings(recipe["croco"])
-    if settings.engine == "vllm": return VLLMEngine(name or recipe["policy"]), None
+    if settings.engine == "vllm":
+        return VLLMEngine(name or recipe["policy"], gpu_memory_utilization=settings.gpu_share, max_model_len=settings.max_prompt_length + settings.max_tokens), None
     policy, vocabulary = load_policy(recipe, name), None
     if settings.vocabulary == "study":
         from xicl_study.generators import study_vocabulary

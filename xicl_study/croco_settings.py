@@ -34,6 +34,7 @@ class CrocoSettings:
     max_prompt_length:int = 4096     # tokens; a longer prompt is dropped whole, and counted
     chat:bool = True                 # prompts are requests in the policy's chat template; false: a text that a base model goes on with
     engine:str = "transformers"      # writes candidates: "transformers" or "vllm"
+    gpu_share:float = 0.6            # of an accelerator's memory for vLLM; the reward model needs the rest in the same process
     vocabulary:str = "full"          # tokens that may be written: "full", or "study": those that the study's languages use
     k:int = 64                       # candidates per prompt and language
     temperature:float = 1.0          # of candidates
@@ -72,7 +73,8 @@ def croco_settings(
     for name in NOT_NEGATIVE:
         if getattr(settings, name) < 0: raise RecipeError(f"croco.{name} must be 0 or more, not {getattr(settings, name)}.")
     if settings.k < 2: raise RecipeError("croco.k must be 2 or more: a pair needs two candidates.")
-    if not 0 < settings.top_p <= 1: raise RecipeError(f"croco.top_p must be above 0 and at most 1, not {settings.top_p}.")
+    for name in ("top_p", "gpu_share"):
+        if not 0 < getattr(settings, name) <= 1: raise RecipeError(f"croco.{name} must be above 0 and at most 1, not {getattr(settings, name)}.")
     for name, known in (("engine", ("transformers", "vllm")), ("translation_engine", ("transformers", "vllm")), ("vocabulary", ("full", "study")),
                         ("reward_template", ("chat", "plain")), ("rule", RULES), ("prompt_language", PROMPT_LANGUAGES)):
         if getattr(settings, name) not in known: raise UnknownNameError(f"croco.{name}", getattr(settings, name), known)
