@@ -84,7 +84,7 @@ def tune_system(
     for part in (list(dict.fromkeys(pools.language)) if system.each_language else ["all"]):
         policy = load_policy(recipe)
         def length(text): return len(policy.encode(text))
-        prompts = croco_prompts(recipe, folder, length)
+        prompts = croco_prompts(recipe, folder, length, ("train", "validation"))
         own = pools if part == "all" else pools[pools.language == part]
         table, counts = training_rows(system, own, prompts.train, settings, seed)
         measure = validation_measure([item for item in prompts.validation if part in ("all", item.language)], settings)
@@ -178,7 +178,7 @@ def answer_language(
     from xicl_study.models import load_adapter, using_adapter
     settings, place = croco_settings(recipe["croco"]), answer_folder(folder, language, seed)
     adapters, policy = adapters_in(recipe, folder, language, seed, progress), load_policy(recipe)
-    prompts, store, answers, losses = croco_prompts(recipe, folder), CandidateStore(Path(folder)/"candidates"), [], []
+    prompts, store, answers, losses = croco_prompts(recipe, folder, parts=("test", "held_out", "open")), CandidateStore(Path(folder)/"candidates"), [], []
     for number, (name, adapter) in enumerate(adapters.items()):
         if progress: progress(number, len(adapters), "systems")
         if adapter: load_adapter(policy, name, adapter)
