@@ -111,6 +111,11 @@ def shuffled_owners(
 
 # %% ../nbs/02b_typology.ipynb #d1326880
 def land_outlines()->list[np.ndarray]:
-    "Return the outlines of the land as closed rings of longitude and latitude in degrees, each [points, 2]."
-    rows = _shipped("land.parquet")
-    return [np.column_stack([longitude, latitude]) for longitude, latitude in zip(rows["longitude"], rows["latitude"])]
+    "Return the outlines of the land, Antarctica left out, as closed rings of longitude and latitude in degrees, each [points, 2]; what crosses 180° stands on both sides."
+    rings = []
+    for longitude, latitude in zip(*(_shipped("land.parquet")[name] for name in ("longitude", "latitude"))):
+        if np.mean(latitude) < -60: continue
+        unbroken = np.unwrap(np.asarray(longitude), period=360)
+        shifts = (0, -360) if unbroken.max() > 180.5 else (0, 360) if unbroken.min() < -180.5 else (0,)
+        rings += [np.column_stack([unbroken + shift, latitude]) for shift in shifts]
+    return rings
