@@ -124,12 +124,12 @@ def report(
     "Make tables, figures and report again from the stored predictions, without a model."
     from xicl_study.runner import run_status
     if table:
-        from xicl_study.report import markdown_tables
-        print(markdown_tables(folder))
+        from xicl_study.experiment_report import study_markdown
+        print(study_markdown(folder))
         return
     from xicl_study.steps import run_step
     run_status(folder)
-    stored = any((folder/"runs").rglob("predictions.parquet"))
+    stored = any((folder/"runs").rglob("predictions.parquet")) or any((folder/"runs").rglob("results.parquet"))
     for step in ("gather", "figures", "report") if stored else ("figures", "report"): run_step(step, folder=folder)
     print(f"Report: {shown(folder/'report.html')}")
 
@@ -271,15 +271,17 @@ def simulate_ratings(
 # %% ../nbs/17_cli.ipynb #2d81910d
 @app.command(hidden=True)
 def step(
-    name: Annotated[str, typer.Argument(help="prepare, train, evaluate, gather, figures or report")],
-    language: Annotated[str, typer.Option(help="Of an evaluation.")] = "",
-    seed: Annotated[str, typer.Option(help="Of an evaluation or a training.")] = "",
+    name: Annotated[str, typer.Argument(help="prepare, a stage or a run of the study (evaluate-sw-0), gather, figures or report")],
+    language: Annotated[str, typer.Option(help="Of a stage that is run for languages.")] = "",
+    system: Annotated[str, typer.Option(help="Of a stage that is run for systems.")] = "",
+    seed: Annotated[str, typer.Option(help="Of a stage that is run for seeds.")] = "",
     folder: Annotated[Path, typer.Option(help="The study's folder.")] = Path("."),
     force: Annotated[bool, typer.Option("--force", help="Remove what an earlier run of the step left.")] = False,
+    without: Annotated[str, typer.Option(help="Names of runs that failed and are left out, with spaces between.")] = "",
 ):
     "Carry out one step of a study."
     from xicl_study.steps import run_step
-    run_step(name, language, seed, folder, force)
+    run_step(name, language or system, seed, folder, force, without.split())
 
 @app.command(hidden=True)
 def engine(
