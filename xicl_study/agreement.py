@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['demonstration_agreement', 'with_distances', 'Fit', 'fit_line']
 
-# %% ../nbs/12e_agreement.ipynb #3b891906
+# %% ../nbs/12e_agreement.ipynb #482d6439
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,7 +15,7 @@ from .evaluation import bootstrap_interval
 from .storage import DataError
 from .typology import DISTANCES, language_distance
 
-# %% ../nbs/12e_agreement.ipynb #cfbff302
+# %% ../nbs/12e_agreement.ipynb #d45db3cd
 def demonstration_agreement(
     predictions:pd.DataFrame,  # rows of one method with `demonstrations`, the same items in all languages
     encode:Callable,           # texts to unit vectors [n, d]
@@ -39,7 +39,7 @@ def demonstration_agreement(
             rows.append({"first": first, "second": second, "metric": metric, "value": float(np.mean(values)), "low": low, "high": high, "n": len(both)})
     return pd.DataFrame(rows, columns=["first", "second", "metric", "value", "low", "high", "n"])
 
-# %% ../nbs/12e_agreement.ipynb #30fcca01
+# %% ../nbs/12e_agreement.ipynb #03d19807
 def with_distances(
     pairs:pd.DataFrame,               # columns first, second
     kinds:Sequence[str]=tuple(DISTANCES), # which distances
@@ -47,7 +47,7 @@ def with_distances(
     "Return a table of language pairs with a column for each distance."
     return pairs.assign(**{kind: [language_distance(one, other, kind) for one, other in zip(pairs["first"], pairs["second"])] for kind in kinds})
 
-# %% ../nbs/12e_agreement.ipynb #8631bffb
+# %% ../nbs/12e_agreement.ipynb #7cba7be5
 @dataclass(frozen=True)
 class Fit:
     "A line through the pairs of some languages."

@@ -6,14 +6,14 @@
 __all__ = ['SIGNATURES', 'FAILING_SETTINGS', 'Thresholds', 'Finding', 'Course', 'course_of', 'diagnose', 'findings_table',
            'failing_settings']
 
-# %% ../nbs/12d_diagnostics.ipynb #c0204dae
+# %% ../nbs/12d_diagnostics.ipynb #bac96ba6
 import math
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from .storage import DataError, UnknownNameError
 
-# %% ../nbs/12d_diagnostics.ipynb #525bd157
+# %% ../nbs/12d_diagnostics.ipynb #6659de3c
 @dataclass(frozen=True)
 class Thresholds:
     "Where a signature begins. All are ours."
@@ -44,19 +44,21 @@ class Finding:
 SIGNATURES = {
     "diverging": ("The loss rises: the steps are too large.", "Lower training.learning_rate by half, or raise queries_per_step."),
     "plateau": ("Neither the reward nor the answer loss has moved: nothing is being learned.", "Rebalance alpha and beta, then raise learning_rate or samples_per_query."),
-    "demonstrations ignored": ("Answers with and without demonstrations have become the same, the trivial minimum of the alignment loss.", "Lower lambda_align, keep align_detach: without, or raise policy_weight and alpha."),
+    "demonstrations ignored": ("Answers with and without demonstrations have become the same, the trivial minimum of the alignment loss.",
+        "Lower lambda_align, keep align_detach: without, or raise policy_weight and alpha."),
     "accuracy decides alone": ("The diversity part has no say in the advantages.", "Raise beta, or lower alpha."),
     "diversity decides alone": ("The accuracy part has no say in the advantages: the policy learns to write odd things, not useful ones.", "Lower beta, or raise alpha."),
     "sets all alike": ("The demonstrations of a set repeat one another.", "Raise beta, raise temperature, set top_k to 0."),
     "space collapsed": ("Inputs and labels lie at one point, so closeness means nothing any more.", "Lower lambda_coh."),
     "drifted from the base": ("The policy writes text that its base finds improbable.", "Raise kl_weight, or lower policy_weight."),
     "query leaks": ("Demonstrations repeat the query, so the policy may learn to copy instead of to select.", "Raise kl_weight, and look at the written sets before quoting an accuracy."),
-    "reward without accuracy": ("The reward rises while held-out accuracy falls: the reward is being gamed, or the policy is over-fitting.", "Stop earlier, use more training items, or set hard_accuracy."),
+    "reward without accuracy": ("The reward rises while held-out accuracy falls: the reward is being gamed, or the policy is over-fitting.",
+        "Stop earlier, use more training items, or set hard_accuracy."),
     "weak low-resource languages": ("The gap between tiers is large; the digest takes it as too weak a coherence loss.", "Raise lambda_coh, study_share or train_languages."),
     "inconsistent across languages": ("The same item is answered differently in two languages; the digest takes it as too weak an alignment loss.", "Raise lambda_align."),
 }
 
-# %% ../nbs/12d_diagnostics.ipynb #8a3a993f
+# %% ../nbs/12d_diagnostics.ipynb #c17658b9
 @dataclass(frozen=True)
 class Course:
     "How a series began and ended."
@@ -77,7 +79,7 @@ def course_of(
     error = math.sqrt((first.var(ddof=1) + last.var(ddof=1))/n) if n > 1 else float("nan")
     return Course(float(first.mean()), float(last.mean()), error)
 
-# %% ../nbs/12d_diagnostics.ipynb #89c3eac0
+# %% ../nbs/12d_diagnostics.ipynb #7879a823
 def _moved(course, least):
     "Whether a series moved by more than so many standard errors."
     if course is None: return False
@@ -88,7 +90,8 @@ def _of_the_loss(log, limits):
     finite = np.isfinite(log["loss"]).all() if "loss" in log else True
     anything = answer or loss
     if not finite: yield "diverging", "the loss is no number at some step"
-    elif anything and anything.first > 0 and anything.last > limits.loss_rise*anything.first and _moved(anything, 2): yield "diverging", f"the {'answer ' if answer else ''}loss went from {anything.first:.2f} to {anything.last:.2f}"
+    elif anything and anything.first > 0 and anything.last > limits.loss_rise*anything.first and _moved(anything,
+        2): yield "diverging", f"the {'answer ' if answer else ''}loss went from {anything.first:.2f} to {anything.last:.2f}"
     elif reward and not _moved(reward, limits.plateau) and not _moved(answer, limits.plateau):
         yield "plateau", f"the reward went from {reward.first:.3f} to {reward.last:.3f}, within {limits.plateau:g} standard error(s) ({reward.standard_error:.3f})"
 
@@ -100,7 +103,8 @@ def _of_the_parts(log, limits):
         middle = float(share.median())
         if middle > limits.share: yield "accuracy decides alone", f"accuracy carries {middle:.0%} of the advantage's variance"
         if middle < 1 - limits.share: yield "diversity decides alone", f"diversity carries {1 - middle:.0%} of the advantage's variance"
-    for column, name, floor, what in (("reward_diversity", "sets all alike", limits.diversity_floor, "diversity"), ("coherence", "space collapsed", limits.coherence_floor, "squared distance of inputs and labels")):
+    for column, name, floor, what in (("reward_diversity", "sets all alike", limits.diversity_floor, "diversity"),
+        ("coherence", "space collapsed", limits.coherence_floor, "squared distance of inputs and labels")):
         course = course_of(log, column, limits.edge)
         if course and course.last < floor: yield name, f"the {what} ends at {course.last:.3f}"
 
@@ -134,7 +138,7 @@ def findings_table(
     rows += [{"run": run, "finding": "none", "seen": "", "meaning": "No signature of a failure crossed its threshold.", "change": ""} for run, found in findings.items() if not found]
     return pd.DataFrame(rows, columns=["run", "finding", "seen", "meaning", "change"])
 
-# %% ../nbs/12d_diagnostics.ipynb #ff5e9bcd
+# %% ../nbs/12d_diagnostics.ipynb #dab49024
 FAILING_SETTINGS = {
     "demonstrations ignored": {"lambda_align": 20.0, "align_detach": "none", "answer_weight": 0.0, "no_demonstrations_weight": 0.0, "policy_weight": 0.0, "learning_rate": 1e-2},
     "diversity decides alone": {"beta": 50.0},

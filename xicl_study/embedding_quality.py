@@ -5,28 +5,28 @@
 # %% auto #0
 __all__ = ['POOLINGS', 'parallel_texts', 'layer_vectors', 'layers_of', 'parallel_quality', 'encoder_quality', 'bits_per_byte']
 
-# %% ../nbs/12f_embedding_quality.ipynb #2bf1d2c6
+# %% ../nbs/12f_embedding_quality.ipynb #83253925
 from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 from .evaluation import bootstrap_interval, wilson_interval
 from .storage import DataError, UnknownNameError
 
-# %% ../nbs/12f_embedding_quality.ipynb #e43972f0
+# %% ../nbs/12f_embedding_quality.ipynb #b0f74410
 def parallel_texts(
     languages:Sequence[str],  # BCP-47 codes
     n_items:int=40,           # at most so many paragraphs
     longest:int=400,          # characters of the English paragraph
 )->tuple[list[str], dict[str, list[str]]]:
-    "Return items and their paragraphs in each language, the same items in all of them. Raises `DataError` when fewer than two are shared."
+    "Return items and their paragraphs in English and each language, the same items in all of them. Raises `DataError` when fewer than two are shared."
     from xicl_study.tasks import load_task
     task = load_task("udhr-topic")
     found = {code: {example.id: example.input for split in ("train", "validation", "test") for example in task.examples(code, split)} for code in dict.fromkeys(["en", *languages])}
     items = [item for item, text in found["en"].items() if len(text) <= longest and all(item in texts for texts in found.values())][:n_items]
     if len(items) < 2: raise DataError(f"Only {len(items)} paragraph(s) exist in all of {', '.join(languages)}. Leave out the language with the fewest, or allow longer paragraphs.")
-    return items, {code: [found[code][item] for item in items] for code in languages}
+    return items, {code: [texts[item] for item in items] for code, texts in found.items()}
 
-# %% ../nbs/12f_embedding_quality.ipynb #d40c92ae
+# %% ../nbs/12f_embedding_quality.ipynb #c9b1adcc
 POOLINGS = ("mean", "last")
 
 def layer_vectors(
@@ -58,7 +58,7 @@ def layers_of(
     depth = policy.config.num_hidden_layers
     return sorted({round(depth*place/max(1, n - 1)) for place in range(n)})
 
-# %% ../nbs/12f_embedding_quality.ipynb #ac181b91
+# %% ../nbs/12f_embedding_quality.ipynb #837c3e61
 def parallel_quality(
     first:np.ndarray,      # [n, d] unit vectors of n sentences
     second:np.ndarray,     # [n, d] those of their translations, in the same order
@@ -78,7 +78,7 @@ def parallel_quality(
     return [{"metric": "retrieval", "value": float(right.mean()), "low": low, "high": high, "n": n},
             {"metric": "cosine_gap", "value": float(gap.mean()), "low": gap_low, "high": gap_high, "n": n}]
 
-# %% ../nbs/12f_embedding_quality.ipynb #5b6b0ec8
+# %% ../nbs/12f_embedding_quality.ipynb #3295b19c
 def encoder_quality(
     vectors_of:Callable,           # texts -> {key: unit vectors [n, d]}
     texts:dict[str, list[str]],    # language -> parallel texts, the pivot's among them
@@ -91,7 +91,7 @@ def encoder_quality(
     return pd.DataFrame([{"key": key, "language": code, "centred": centred, **found} for code in texts if code != pivot for key in vectors[pivot]
                          for centred in (False, True) for found in parallel_quality(vectors[pivot][key], vectors[code][key], centred, n_resamples)])
 
-# %% ../nbs/12f_embedding_quality.ipynb #75edd196
+# %% ../nbs/12f_embedding_quality.ipynb #61560e19
 def bits_per_byte(
     policy,                   # a loaded `Policy`
     texts:Sequence[str],      # some texts of one language

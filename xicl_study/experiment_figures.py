@@ -6,21 +6,21 @@
 __all__ = ['LINE_COLOURS', 'plot_rows', 'plot_heat_maps', 'plot_curves', 'plot_fitted', 'plot_many_languages', 'plot_map',
            'rows_in_words']
 
-# %% ../nbs/14d_experiment_figures.ipynb #7abcc98f
+# %% ../nbs/14d_experiment_figures.ipynb #fcf75958
 import math
 import numpy as np
 import pandas as pd
 from .figures import GROUP_COLOURS, SERIES_COLOURS, SERIES_MARKERS, display_name, new_figure, styled
 from .storage import DataError
 
-# %% ../nbs/14d_experiment_figures.ipynb #c9a9e3ca
+# %% ../nbs/14d_experiment_figures.ipynb #7abcc98f
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#222222", "#8A94A0")
 
 def _require(table, columns, what):
     missing = [name for name in columns if name not in table]
     if missing or not len(table): raise DataError(f"{what} needs rows with the columns {', '.join(columns)}" + (f"; there is no {missing[0]}." if missing else ", and there are none."))
 
-# %% ../nbs/14d_experiment_figures.ipynb #64272fe7
+# %% ../nbs/14d_experiment_figures.ipynb #393874d4
 @styled
 def plot_rows(
     rows:pd.DataFrame,       # columns label, value, low, high; optionally group, which sets colour and marker
@@ -43,7 +43,7 @@ def plot_rows(
         panel.text(1.015, -position, f"{row.value:+.{digits}f}" if line == 0 else f"{row.value:.{digits}f}", transform=panel.get_yaxis_transform(), va="center", fontsize=8.5)
     panel.set_yticks([-position for position in range(len(rows))], list(rows["label"]))
     panel.set_ylim(0.6 - len(rows), 0.6)
-    panel.set_title(title)
+    if title: figure.suptitle(title, x=0.01, ha="left", fontsize=10)  # over the labels, which can be long
     panel.set_xlabel(f"{xlabel}, 95 % interval")
     if len(groups) > 1: _legend(figure, groups)
     return figure
@@ -53,7 +53,7 @@ def _legend(figure, names, lines=False):
     handles = [Line2D([], [], color=LINE_COLOURS[number % 8], marker=SERIES_MARKERS[number % 7], linestyle="-" if lines else "", markersize=6, label=name) for number, name in enumerate(names)]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(names)), columnspacing=1.4, handletextpad=0.5)
 
-# %% ../nbs/14d_experiment_figures.ipynb #6f309c06
+# %% ../nbs/14d_experiment_figures.ipynb #4febf0eb
 @styled
 def plot_heat_maps(
     table:pd.DataFrame,          # one row per cell: the two settings and the measures
@@ -89,7 +89,7 @@ def plot_heat_maps(
         panel.set(xlabel=names[across], ylabel=names[down])
     return figure
 
-# %% ../nbs/14d_experiment_figures.ipynb #bc100cf9
+# %% ../nbs/14d_experiment_figures.ipynb #2db30391
 @styled
 def plot_curves(
     points:pd.DataFrame,     # columns x, value, low, high, series; optionally panel
@@ -119,7 +119,9 @@ def plot_curves(
         if chance is not None: panel.axhline(chance, color="#7A8490", linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)
         if log_x: panel.set_xscale("symlog", linthresh=1)
         ticks = sorted(set(part.x))
-        if len(ticks) <= 7: panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+        places = np.log1p(ticks) if log_x else np.array(ticks, dtype=float)
+        if len(ticks) <= 7 and (len(ticks) < 2 or np.diff(places).min() > 0.09*np.ptp(places)): panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+        else: panel.xaxis.set_major_formatter("{x:g}")
         panel.minorticks_off()
         panel.grid(True, axis="y")
         panel.set_title(heading, fontsize=9.5)
@@ -128,7 +130,7 @@ def plot_curves(
     if len(series) > 1: _legend(figure, series, lines=True)
     return figure
 
-# %% ../nbs/14d_experiment_figures.ipynb #f3a62ba0
+# %% ../nbs/14d_experiment_figures.ipynb #e37566e9
 @styled
 def plot_fitted(
     points:pd.DataFrame,         # columns x, value; optionally panel and label
@@ -147,6 +149,8 @@ def plot_fitted(
     for place, (panel, heading) in enumerate(zip(axes.ravel(), panels)):
         part = points[points["panel"] == heading] if "panel" in points else points
         panel.plot(part.x, part.value, "o", color=SERIES_COLOURS[0], markersize=3.5, alpha=0.7, markeredgewidth=0, zorder=2)
+        low, top = part.value.min(), part.value.max()
+        panel.set_ylim(low - 0.25*(top - low) - 0.02, top + 0.25*(top - low) + 0.02)  # the points set the scale, not a wide band
         if heading in fits:
             fit = fits[heading]
             panel.fill_between(fit.grid, fit.band_low, fit.band_high, color=GROUP_COLOURS["self"], alpha=0.18, linewidth=0, zorder=1)
@@ -158,7 +162,7 @@ def plot_fitted(
         if place % columns == 0: panel.set_ylabel(ylabel)
     return figure
 
-# %% ../nbs/14d_experiment_figures.ipynb #e5c68c55
+# %% ../nbs/14d_experiment_figures.ipynb #0039a780
 @styled
 def plot_many_languages(
     results:pd.DataFrame,      # columns language, value
@@ -198,7 +202,7 @@ def plot_many_languages(
     _legend(figure, [{"high": "high-resource", "mid": "mid", "low": "low-resource"}.get(kind, script_name(kind)) for kind in kinds])
     return figure
 
-# %% ../nbs/14d_experiment_figures.ipynb #d11c90d1
+# %% ../nbs/14d_experiment_figures.ipynb #2ab9970d
 @styled
 def plot_map(
     results:pd.DataFrame,      # columns language, value
@@ -221,7 +225,7 @@ def plot_map(
     figure.colorbar(dots, ax=panel, shrink=0.75, pad=0.01, label=label)
     return figure
 
-# %% ../nbs/14d_experiment_figures.ipynb #ddeaf212
+# %% ../nbs/14d_experiment_figures.ipynb #b1af99ea
 def rows_in_words(
     rows:pd.DataFrame, # columns label, value, low, high
     digits:int=2,      # of the numbers

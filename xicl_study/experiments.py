@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['RESULT_COLUMNS', 'Experiment', 'open_experiment', 'labelled', 'quality_column', 'tidy_results', 'against', 'means',
-           'in_words', 'demonstration_effect', 'averaged_over_sets', 'load_tokenizer', 'prompt_tokens',
-           'finish_experiment']
+           'means_over_languages', 'in_words', 'demonstration_effect', 'averaged_over_sets', 'load_tokenizer',
+           'prompt_tokens', 'finish_experiment']
 
-# %% ../nbs/16e_experiments.ipynb #1b3207e2
+# %% ../nbs/16e_experiments.ipynb #aa2c5a45
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from .evaluation import bootstrap_interval, holm, item_table, paired_bootstrap, 
 from .storage import DataError, RecipeError, UnknownNameError, write_json, write_parquet
 from .study import load_recipe
 
-# %% ../nbs/16e_experiments.ipynb #99d71036
+# %% ../nbs/16e_experiments.ipynb #3041d0d4
 RESULT_COLUMNS = ("study", "experiment", "language", "method", "k", "seed", "metric", "value", "low", "high", "n")
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def open_experiment(
         if key not in options: raise UnknownNameError(f"option of the experiment {name}", key, options, "Remove it from the recipe's options.")
     return Experiment(name, settings["name"], settings, Path(output)/"runs"/name/"all"/str(seed), seed, said)
 
-# %% ../nbs/16e_experiments.ipynb #7aca29ab
+# %% ../nbs/16e_experiments.ipynb #5b5c3e91
 def labelled(
     predictions:pd.DataFrame,         # of one variant
     names:Mapping[str, str]|str,      # method -> name of the row; a text for predictions of one method
@@ -92,7 +92,7 @@ def tidy_results(
     if not tables: raise DataError(f"The experiment {experiment.name} has no results.")
     return pd.concat([table.astype({"seed": str}) for table in tables], ignore_index=True)[list(RESULT_COLUMNS)]
 
-# %% ../nbs/16e_experiments.ipynb #27915cbe
+# %% ../nbs/16e_experiments.ipynb #35c665f4
 def against(
     predictions:pd.DataFrame,   # labelled predictions
     yardstick:str,              # the row that the others are compared with
@@ -128,7 +128,21 @@ def means(
         rows.append({**dict(zip(by, key)), "value": value, "low": low, "high": high, "n": int(present.sum()), "languages": int(present.any(1).sum())})
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "n", "languages"])
 
-# %% ../nbs/16e_experiments.ipynb #4aa80b3b
+def means_over_languages(
+    predictions:pd.DataFrame,    # labelled predictions, few items in each of many languages
+    column:str="correct",        # which value
+    by:Sequence[str]=("method",),# one row for each of these
+    n_resamples:int=2000,        # of the bootstrap
+)->pd.DataFrame:
+    "Return the mean over languages with a 95 % interval over languages, for samples of languages rather than of items: the columns of `by`, value, low, high, n (languages)."
+    rows = []
+    for key, part in predictions.groupby(list(by), sort=False):
+        values = part.groupby("language")[column].mean().to_numpy(float)
+        low, high = bootstrap_interval(values, n_resamples)
+        rows.append({**dict(zip(by, key)), "value": float(np.nanmean(values)), "low": low, "high": high, "n": int((~np.isnan(values)).sum())})
+    return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "n"])
+
+# %% ../nbs/16e_experiments.ipynb #dc3af152
 def in_words(
     row,             # a row of `against`: label, value, low, high, n
     yardstick:str,   # what it was compared with
@@ -138,7 +152,7 @@ def in_words(
     verdict = "higher than" if row.low > 0 else "lower than" if row.high < 0 else "not told apart from"
     return f"{row.label}: {what} {verdict} {yardstick} ({row.value:+.3f}, 95 % interval {row.low:+.3f} to {row.high:+.3f}, n = {int(row.n)})."
 
-# %% ../nbs/16e_experiments.ipynb #6579e99e
+# %% ../nbs/16e_experiments.ipynb #1a09a5d2
 def demonstration_effect(
     with_them:pd.DataFrame,    # answers with demonstrations, one method and seed
     without:pd.DataFrame,      # answers of the same policy without, the same items
@@ -157,7 +171,7 @@ def demonstration_effect(
         rows.append({"metric": metric, "value": float(value.mean()), "low": low, "high": high, "n": len(value)})
     return pd.DataFrame(rows)
 
-# %% ../nbs/16e_experiments.ipynb #1870beff
+# %% ../nbs/16e_experiments.ipynb #7ec74f78
 def averaged_over_sets(
     predictions:pd.DataFrame,  # rows of one method, several seeds, with `log_probs` and `gold`
     sets:int,                  # S: the first so many seeds
@@ -178,7 +192,7 @@ def averaged_over_sets(
         rows.append(row)
     return pd.DataFrame(rows).assign(seed=0).reset_index(drop=True)
 
-# %% ../nbs/16e_experiments.ipynb #d9ae12c2
+# %% ../nbs/16e_experiments.ipynb #5600c741
 def load_tokenizer(
     policy:str, # a policy's name, folder or Hub id
 ):
@@ -200,7 +214,7 @@ def prompt_tokens(
     texts = [prompt(row) for row in predictions.itertuples()]
     return np.array([len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]])
 
-# %% ../nbs/16e_experiments.ipynb #f98a84f2
+# %% ../nbs/16e_experiments.ipynb #03a1ff24
 def finish_experiment(
     experiment:Experiment,   # what was run
     results:pd.DataFrame,    # from `tidy_results`

@@ -73,7 +73,7 @@ def training_pool(
     random.Random(seed).shuffle(pool)
     return pool
 
-# %% ../nbs/10b_objective.ipynb #95b6cc3a
+# %% ../nbs/10b_objective.ipynb #0ed25fc6
 def label_log_probs(
     policy:Policy,              # with gradients where its adapter is trainable
     course:Course,              # task and prompts
@@ -101,7 +101,7 @@ def write_sets(
     return write_demonstrations(policy, course.template, course.seeds, [example.input for example in examples], [example.language for example in examples], labels,
                                 course.vocabulary, settings.temperature, settings.top_k or None, settings.max_tokens, seed=seed)
 
-# %% ../nbs/10b_objective.ipynb #0ed25fc6
+# %% ../nbs/10b_objective.ipynb #db676bec
 def coherence_of(
     policy:Policy,         # the encoder, with gradients
     demonstrations:Sequence, # some demonstrations
@@ -296,7 +296,7 @@ def add_gradients(
             if gradient is not None: parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
     return sum(value for _, value, _ in results), added([numbers for _, _, numbers in results])
 
-# %% ../nbs/10b_objective.ipynb #c11a06c2
+# %% ../nbs/10b_objective.ipynb #fd12397c
 def filtered_sets(
     policy:Policy,               # untrained
     course:Course,               # task, prompts, settings

@@ -6,7 +6,7 @@
 __all__ = ['DISTANCES', 'NOTE_PARTS', 'SCRIPT_NAMES', 'Typology', 'typology', 'genetic_distance', 'syntactic_distance',
            'language_distance', 'linguistic_note', 'script_name', 'shuffled_owners', 'land_outlines']
 
-# %% ../nbs/02b_typology.ipynb #0e306f15
+# %% ../nbs/02b_typology.ipynb #536044ab
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +15,7 @@ from .languages import language as find_language
 from .storage import DataError, UnknownNameError
 from .tasks import _shipped
 
-# %% ../nbs/02b_typology.ipynb #672cb539
+# %% ../nbs/02b_typology.ipynb #2ac094e3
 @dataclass(frozen=True)
 class Typology:
     "Grammar, relatives and place of one language."
@@ -40,7 +40,7 @@ def typology(
     "Return what is known of a language's grammar, relatives and place. Raises `UnknownNameError`."
     return _table()[find_language(code).iso639_3]
 
-# %% ../nbs/02b_typology.ipynb #92a63544
+# %% ../nbs/02b_typology.ipynb #d1cdbf10
 def genetic_distance(
     first:str,  # BCP-47 code
     second:str, # BCP-47 code
@@ -51,7 +51,7 @@ def genetic_distance(
     common, both = len(set(one.genealogy) & set(other.genealogy)), len(one.genealogy) + len(other.genealogy)
     return 1 - 2*common/both if both else 1.0
 
-# %% ../nbs/02b_typology.ipynb #aca7a087
+# %% ../nbs/02b_typology.ipynb #8d5536d8
 def syntactic_distance(
     first:str,  # BCP-47 code
     second:str, # BCP-47 code
@@ -71,7 +71,7 @@ def language_distance(
     if kind not in DISTANCES: raise UnknownNameError("distance", kind, DISTANCES)
     return DISTANCES[kind](first, second)
 
-# %% ../nbs/02b_typology.ipynb #97a6c7ee
+# %% ../nbs/02b_typology.ipynb #53a47d17
 NOTE_PARTS = ("name", "script", "family", "word_order")
 
 def linguistic_note(
@@ -99,7 +99,7 @@ SCRIPT_NAMES = {"Arab": "Arabic", "Armn": "Armenian", "Beng": "Bengali", "Cans":
                 "Mlym": "Malayalam", "Mong": "Mongolian", "Mymr": "Myanmar", "Olck": "Ol Chiki", "Orya": "Odia", "Sinh": "Sinhala", "Taml": "Tamil", "Telu": "Telugu",
                 "Tfng": "Tifinagh", "Thaa": "Thaana", "Thai": "Thai", "Tibt": "Tibetan", "Vaii": "Vai", "Yiii": "Yi", "Syrc": "Syriac"}
 
-# %% ../nbs/02b_typology.ipynb #fa3d7a24
+# %% ../nbs/02b_typology.ipynb #3ee9366d
 def shuffled_owners(
     codes:Sequence[str], # BCP-47 codes, at least two
     seed:int=0,          # of the shuffle
@@ -109,7 +109,7 @@ def shuffled_owners(
     order = list(np.random.default_rng(seed).permutation(len(codes)))
     return {codes[place]: codes[order[(number + 1) % len(order)]] for number, place in enumerate(order)}
 
-# %% ../nbs/02b_typology.ipynb #d1326880
+# %% ../nbs/02b_typology.ipynb #0b8023cb
 def land_outlines()->list[np.ndarray]:
     "Return the outlines of the land, Antarctica left out, as closed rings of longitude and latitude in degrees, each [points, 2]; what crosses 180° stands on both sides."
     rings = []

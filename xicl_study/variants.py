@@ -6,7 +6,7 @@
 __all__ = ['ABLATIONS', 'varied', 'made_with', 'adapter_key', 'trained_variant', 'prediction_key', 'variant_predictions',
            'ablation', 'share_training', 'shared_training']
 
-# %% ../nbs/16d_variants.ipynb #a6770351
+# %% ../nbs/16d_variants.ipynb #c780ad55
 import contextlib, shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -19,7 +19,7 @@ from .stages import code_fingerprint
 from .study import merge
 from .tasks import SHIPPED, manifest
 
-# %% ../nbs/16d_variants.ipynb #e266e774
+# %% ../nbs/16d_variants.ipynb #2d2779e2
 def varied(
     recipe:dict,                  # a resolved recipe
     overrides:Mapping|None=None,  # values that win; "training.steps" reaches into a group
@@ -33,7 +33,7 @@ def varied(
     training_settings(recipe.get("training", {}))
     return recipe
 
-# %% ../nbs/16d_variants.ipynb #1de870d3
+# %% ../nbs/16d_variants.ipynb #1ba65ffb
 @lru_cache(maxsize=None)
 def _code(*modules:str)->str: return code_fingerprint(*modules)
 
@@ -50,7 +50,7 @@ def made_with(
     models = [EMBEDDED[name].requirement if name in EMBEDDED else name for name in (recipe["policy"], recipe.get("encoder", ""))]
     return [_code(*modules), data, models, [str(part) for part in choose_device("auto", recipe.get("dtype", "auto"))], version("torch"), version("transformers")]
 
-# %% ../nbs/16d_variants.ipynb #e7514458
+# %% ../nbs/16d_variants.ipynb #d18b15ac
 def adapter_key(
     recipe:dict, # a resolved recipe
     name:str,    # "warm_up", "closed_loop" or "sft"
@@ -82,7 +82,7 @@ def trained_variant(
     parent = trained_variant(recipe, None, seed, "warm_up", progress)/"adapter" if warm_up else None
     with _alone(cache_folder("adapters")/adapter_key(recipe, name, seed)) as folder: return train_adapter(name, recipe, folder, seed, parent, progress)
 
-# %% ../nbs/16d_variants.ipynb #39e8d86c
+# %% ../nbs/16d_variants.ipynb #42023998
 def _adapter_keys(method, recipe, seed):
     "The adapters that a method's answers depend on."
     needed = [ADAPTERS[who] for who in trained_policies([method])]
@@ -149,7 +149,7 @@ def variant_predictions(
             if progress: progress(number + 1, len(missing), f"answers in {len(set(code for code, _ in missing))} languages")
     return pd.concat([found[language, method] for language in languages for method in methods], ignore_index=True)
 
-# %% ../nbs/16d_variants.ipynb #f15e2bc2
+# %% ../nbs/16d_variants.ipynb #0311e4a5
 _ALONE = {"training.answer_weight": 0.0, "training.no_demonstrations_weight": 0.0, "training.policy_weight": 0.0, "training.kl_weight": 0.0, "training.lambda_coh": 0.0, "training.lambda_align": 1.0}
 ABLATIONS = {  # name -> (title, group, what differs)
     "full": ("full", "full", {}),
@@ -174,7 +174,7 @@ def ablation(
     if name not in ABLATIONS: raise UnknownNameError("variant of the ablation", name, ABLATIONS)
     return dict(ABLATIONS[name][2])
 
-# %% ../nbs/16d_variants.ipynb #6b89e7c1
+# %% ../nbs/16d_variants.ipynb #c791a1ed
 def _copied(source, destination):
     "Copy a folder; it appears only when it is whole."
     made = destination.with_name(f".part-{destination.name}")
