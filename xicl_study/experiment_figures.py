@@ -31,18 +31,24 @@ def plot_rows(
 ):
     "Draw values with their intervals as rows, in the order of the table. Returns a Figure."
     _require(rows, ("label", "value", "low", "high"), "This plot")
-    groups = list(dict.fromkeys(rows["group"])) if "group" in rows else [""]
-    figure, axes = new_figure(7.2, 1.1 + 0.3*len(rows) + (0.3 if len(groups) > 1 else 0))
+    groups, labels = list(dict.fromkeys(rows["group"])) if "group" in rows else [""], list(dict.fromkeys(rows["label"]))
+    together = len(labels) < len(rows)  # several groups share a row
+    figure, axes = new_figure(7.2, 1.1 + (0.14 + 0.1*len(groups) if together else 0.3)*len(labels) + (0.3 if len(groups) > 1 else 0))
     panel = axes[0, 0]
     if line is not None: panel.axvline(line, color="#4A5563", linewidth=1, zorder=1)
-    for position, row in enumerate(rows.itertuples()):
+    for row in rows.itertuples():
         style = groups.index(row.group) if "group" in rows else 0
+        position = -labels.index(row.label) + (0.28 - 0.56*style/max(1, len(groups) - 1) if together else 0)
         colour = LINE_COLOURS[style % 8]
-        panel.plot([row.low, row.high], [-position]*2, color=colour, linewidth=1.6, alpha=0.75, solid_capstyle="butt", zorder=2)
-        panel.plot(row.value, -position, SERIES_MARKERS[style % 7], color=colour, markersize=5.5, zorder=3)
-        panel.text(1.015, -position, f"{row.value:+.{digits}f}" if line == 0 else f"{row.value:.{digits}f}", transform=panel.get_yaxis_transform(), va="center", fontsize=8.5)
-    panel.set_yticks([-position for position in range(len(rows))], list(rows["label"]))
-    panel.set_ylim(0.6 - len(rows), 0.6)
+        panel.plot([row.low, row.high], [position]*2, color=colour, linewidth=1.6, alpha=0.75, solid_capstyle="butt", zorder=2)
+        panel.plot(row.value, position, SERIES_MARKERS[style % 7], color=colour, markersize=4 if together else 5.5, zorder=3)
+        if together: continue
+        number = f"{row.value:+.{digits}f}" if line == 0 else f"{row.value:.{digits}f}"
+        panel.text(1.015, position, number, transform=panel.get_yaxis_transform(), va="center", fontsize=8.5)
+    if together:
+        for number in range(1, len(labels)): panel.axhline(0.5 - number, color="#E3E6EA", linewidth=0.8, zorder=0)
+    panel.set_yticks([-position for position in range(len(labels))], labels)
+    panel.set_ylim(0.4 - len(labels), 0.6)
     if title: figure.suptitle(title, x=0.01, ha="left", fontsize=10)  # over the labels, which can be long
     panel.set_xlabel(f"{xlabel}, 95 % interval")
     if len(groups) > 1: _legend(figure, groups)
@@ -53,7 +59,7 @@ def _legend(figure, names, lines=False):
     handles = [Line2D([], [], color=LINE_COLOURS[number % 8], marker=SERIES_MARKERS[number % 7], linestyle="-" if lines else "", markersize=6, label=name) for number, name in enumerate(names)]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(names)), columnspacing=1.4, handletextpad=0.5)
 
-# %% ../nbs/14d_experiment_figures.ipynb #4febf0eb
+# %% ../nbs/14d_experiment_figures.ipynb #6f309c06
 @styled
 def plot_heat_maps(
     table:pd.DataFrame,          # one row per cell: the two settings and the measures
@@ -89,7 +95,7 @@ def plot_heat_maps(
         panel.set(xlabel=names[across], ylabel=names[down])
     return figure
 
-# %% ../nbs/14d_experiment_figures.ipynb #2db30391
+# %% ../nbs/14d_experiment_figures.ipynb #bc100cf9
 @styled
 def plot_curves(
     points:pd.DataFrame,     # columns x, value, low, high, series; optionally panel
@@ -104,7 +110,7 @@ def plot_curves(
     _require(points, ("x", "value", "low", "high", "series"), "This plot")
     panels = list(dict.fromkeys(points["panel"])) if "panel" in points else [title]
     series = list(dict.fromkeys(points["series"]))
-    columns = min(3, len(panels))
+    columns = 2 if len(panels) == 4 else min(3, len(panels))
     lines = math.ceil(len(panels)/columns)
     figure, axes = new_figure(max(5.6, 2.7*columns + 0.4), 2.5*lines + 0.5, lines, columns, sharey=sharey)
     for panel in axes.ravel()[len(panels):]: panel.set_visible(False)
@@ -130,7 +136,7 @@ def plot_curves(
     if len(series) > 1: _legend(figure, series, lines=True)
     return figure
 
-# %% ../nbs/14d_experiment_figures.ipynb #e37566e9
+# %% ../nbs/14d_experiment_figures.ipynb #f3a62ba0
 @styled
 def plot_fitted(
     points:pd.DataFrame,         # columns x, value; optionally panel and label
@@ -162,7 +168,7 @@ def plot_fitted(
         if place % columns == 0: panel.set_ylabel(ylabel)
     return figure
 
-# %% ../nbs/14d_experiment_figures.ipynb #0039a780
+# %% ../nbs/14d_experiment_figures.ipynb #e5c68c55
 @styled
 def plot_many_languages(
     results:pd.DataFrame,      # columns language, value
@@ -202,7 +208,7 @@ def plot_many_languages(
     _legend(figure, [{"high": "high-resource", "mid": "mid", "low": "low-resource"}.get(kind, script_name(kind)) for kind in kinds])
     return figure
 
-# %% ../nbs/14d_experiment_figures.ipynb #2ab9970d
+# %% ../nbs/14d_experiment_figures.ipynb #d11c90d1
 @styled
 def plot_map(
     results:pd.DataFrame,      # columns language, value
@@ -225,7 +231,7 @@ def plot_map(
     figure.colorbar(dots, ax=panel, shrink=0.75, pad=0.01, label=label)
     return figure
 
-# %% ../nbs/14d_experiment_figures.ipynb #b1af99ea
+# %% ../nbs/14d_experiment_figures.ipynb #ddeaf212
 def rows_in_words(
     rows:pd.DataFrame, # columns label, value, low, high
     digits:int=2,      # of the numbers

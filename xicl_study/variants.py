@@ -80,7 +80,16 @@ def trained_variant(
     recipe = varied(recipe, overrides)
     warm_up = name == "closed_loop" and training_settings(recipe.get("training", {})).warm_up_queries
     parent = trained_variant(recipe, None, seed, "warm_up", progress)/"adapter" if warm_up else None
-    with _alone(cache_folder("adapters")/adapter_key(recipe, name, seed)) as folder: return train_adapter(name, recipe, folder, seed, parent, progress)
+    with _alone(cache_folder("adapters")/adapter_key(recipe, name, seed)) as folder:
+        try: return train_adapter(name, recipe, folder, seed, parent, progress)
+        finally: _forget()
+
+def _forget():
+    "Give the memory of a policy that is no longer used back: an ablation trains a dozen of them in one process."
+    import gc
+    from xicl_study.models import release_memory
+    gc.collect()
+    release_memory()
 
 # %% ../nbs/16d_variants.ipynb #42023998
 def _adapter_keys(method, recipe, seed):
@@ -147,6 +156,8 @@ def variant_predictions(
             write_parquet(paths[language, method], run_method(bench, method))
             found[language, method] = read_parquet(paths[language, method])
             if progress: progress(number + 1, len(missing), f"answers in {len(set(code for code, _ in missing))} languages")
+        del policy, bench
+        _forget()
     return pd.concat([found[language, method] for language in languages for method in methods], ignore_index=True)
 
 # %% ../nbs/16d_variants.ipynb #0311e4a5
