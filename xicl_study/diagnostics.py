@@ -142,7 +142,6 @@ FAILING_SETTINGS = {
     "demonstrations ignored": {"lambda_align": 20.0, "align_detach": "none", "answer_weight": 0.0, "no_demonstrations_weight": 0.0, "policy_weight": 0.0, "learning_rate": 1e-2},
     "diversity decides alone": {"beta": 50.0},
     "accuracy decides alone": {"beta": 0.0},
-    "sets all alike": {"top_k": 1, "max_tokens": 1, "beta": 0.0},
     "space collapsed": {"lambda_coh": 50.0, "answer_weight": 0.0, "no_demonstrations_weight": 0.0, "learning_rate": 1e-2},
     "drifted from the base": {"kl_weight": 1e-6, "policy_weight": 20.0, "beta": 5.0, "policy_queries": 0, "learning_rate": 2e-2},
     "diverging": {"learning_rate": 1.0},
