@@ -32,8 +32,9 @@ readme: $(VENV)/.dev
 STUDY ?= laptop
 publish:
 	rm -rf outputs/published/$(STUDY) && mkdir -p outputs/published/$(STUDY)
-	cd outputs/$(STUDY) && tar -cf - recipe.yaml environment.json results.parquet comparisons.parquet figures report.html training/*/*/log.parquet training/*/*/training.json runs/*/*/*/metrics.json runs/*/*/*/notebook.ipynb runs/*/*/*/sheets \
-	  | tar -C ../published/$(STUDY) -xf -
+	cd outputs/$(STUDY) && ls -d recipe.yaml environment.json failures.json results.parquet comparisons.parquet figures report.html training/*/*/log.parquet training/*/*/training.json \
+	    runs/*/*/*/metrics.json runs/*/*/*/findings.json runs/*/*/*/results.parquet runs/*/*/*/notebook.ipynb runs/*/*/*/*/log.parquet runs/*/*/*/*/training.json runs/*/*/*/sheets 2>/dev/null \
+	  | tar -cf - -T - | tar -C ../published/$(STUDY) -xf -
 	rm -f outputs/published/$(STUDY)/runs/*/*/*/sheets/key.csv
 	du -sh outputs/published/$(STUDY)
 

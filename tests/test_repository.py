@@ -72,7 +72,9 @@ def test_sdist_lists_the_sources():
     manifest = (REPOSITORY/"MANIFEST.in").read_text(encoding="utf-8")
     for name in ("settings.ini", "nbs", "data", "tests", "LICENSE", "constraints.txt"): assert name in manifest
 
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+HEAVY = ("00d_answers", "13_croco_tuning", "14_croco_on_policy", "16_croco_ablation")  # by hand they train several systems first
+
+@pytest.mark.parametrize("path", [pytest.param(path, marks=pytest.mark.slow if path.stem in HEAVY else (), id=path.stem) for path in EXPERIMENTS])
 def test_experiments_run_by_plain_papermill(path, tmp_path):
     """As a student would: no study around it, the defaults of its parameters cell."""
     command = [sys.executable, "-m", "papermill", "-k", "python3", "--cwd", str(tmp_path), str(path), str(tmp_path/"out.ipynb")]

@@ -48,7 +48,7 @@ def parse_numbers(
 # %% ../nbs/17_cli.ipynb #f4835702
 @app.command()
 def run(
-    recipe: Annotated[str, typer.Option(help="A recipe that ships with the package (smoke, laptop, laptop-full), or a YAML file.")] = "laptop",
+    recipe: Annotated[str, typer.Option(help="A recipe that ships with the package (smoke, laptop, laptop-full, croco-laptop, …), or a YAML file.")] = "laptop",
     languages: Annotated[Optional[str], typer.Option(help="Evaluate these languages, for example de,sw,hi.")] = None,
     policy: Annotated[Optional[str], typer.Option(help="An embedded model's name (see `xicl models`), a folder, or a Hub id.")] = None,
     methods: Annotated[Optional[str], typer.Option(help="Compare these methods, with commas between.")] = None,

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 from .models import LORA_LAYERS, Policy, check_cache, release_memory, save_adapter
 from .preference_rows import as_turns, fitting_rows, split_prompts
 from .settings import PreferenceSettings
@@ -199,6 +199,7 @@ def live(
     if last is None: shutil.rmtree(folder/"steps", ignore_errors=True)
     with quiet_bars(): trainer = build(checkpoints, generated)
     policy.model, policy.adapters, policy.active = trainer.model, ["default"], "default"
+    trainer.remove_callback(PrinterCallback)  # its lines stand in log.parquet
     trainer.add_callback(CheckpointCallback(policy, folder, measure, progress, method, generated))
     try:
         with quiet_bars(): trainer.train(resume_from_checkpoint=str(last) if last else None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from .storage import ResourceError, StudyError, available_cores, package_folder, read_json, write_json
 from .stages import Plan, check_parameters, notebook_parameters, notebook_path, plan_study, step_name
-from .study import Recipe, check_recipe, load_recipe, save_recipe
+from .study import Recipe, check_recipe, load_recipe, models_of, save_recipe
 
 # %% ../nbs/16c_runner.ipynb #5886d51a
 @dataclass(frozen=True)
@@ -302,7 +302,7 @@ def models_missing(
 )->bool:
     "Tell whether a model's package, or its copy in the cache, has to be fetched or made."
     from xicl_study.models import EMBEDDED, is_installed
-    return any(name in EMBEDDED and not is_installed(name) for name in (recipe.policy, recipe.encoder))
+    return any(name in EMBEDDED and not is_installed(name) for name in models_of(recipe))
 
 def run_study(
     recipe:Recipe,              # a typed recipe

@@ -12,7 +12,7 @@ import ast, re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from .storage import RecipeError, UnknownNameError, fingerprint, package_folder, sha256
-from .study import Recipe, adapters_needed
+from .study import FILE_KEYS, Recipe, adapters_needed
 
 # %% ../nbs/16a_stages.ipynb #f8043ace
 @dataclass(frozen=True)
@@ -48,6 +48,17 @@ class Stage:
 # %% ../nbs/16a_stages.ipynb #ba5110cd
 _MAIN = ("task", "policy", "k", "methods")
 
+def _croco(*names): return tuple(f"croco.{name}" for name in names)
+
+_REWARD = ("policy", "dtype", "languages", "train_languages", *_croco("chat", "reward_model", "reward_base", "reward_template", "reward_prompts", "reward_epochs", "reward_learning_rate"))
+_CANDIDATES = ("policy", "dtype", "languages", "train_languages",
+    *_croco("chat", "prompts", "kinds", "translation", "translation_engine", "train_prompts", "max_prompt_length", "engine", "vocabulary",
+    "k", "temperature", "top_p", "max_tokens", "one_line", "other_policy"))
+_TUNING = ("policy", "dtype", "train_languages", "preference", *_croco("chat", "one_line", "max_tokens", "rule", "prompt_language", "validation_prompts", "online_tokens"))
+_ANSWERS = ("policy", "dtype", *_croco("chat", "one_line", "kinds", "held_out_kinds", "prompts", "test_prompts", "held_out_prompts", "open_prompts", "open_languages", "open_limit",
+    "open_tokens", "max_tokens", "temperature",
+    "top_p", "udhr_articles"))
+
 
 STAGES = {stage.name: stage for stage in (
     Stage("train", "00_train.ipynb", ("seed",), (), (), (*_MAIN, "train_languages"), folder="training/{seed}", alone=True),
@@ -62,8 +73,19 @@ STAGES = {stage.name: stage for stage in (
     Stage("scaling", "09_scaling.ipynb"),
     Stage("unseen_task", "10_unseen_task.ipynb"),
     Stage("convergence", "11_convergence.ipynb"),
+    Stage("croco_reward_model", "00a_reward_model.ipynb", ("seed",), (), ("facts.json",), alone=True, uses=_REWARD),
+    Stage("croco_candidates", "00b_candidates.ipynb", ("language", "seed"), ("croco_reward_model",), ("pool.parquet",), training=True, uses=_CANDIDATES),
+    Stage("croco_tune", "00c_tune.ipynb", ("system", "seed"), ("croco_candidates",), ("summary.parquet",), alone=True, uses=_TUNING),
+    Stage("croco_answers", "00d_answers.ipynb", ("language", "seed"), ("croco_tune",), ("answers.parquet", "losses.parquet"), uses=_ANSWERS),
+    Stage("croco_pairs", "12_croco_pairs.ipynb", ("seed",), ("croco_candidates",)),
+    Stage("croco_tuning", "13_croco_tuning.ipynb", ("seed",), ("croco_answers",)),
+    Stage("croco_on_policy", "14_croco_on_policy.ipynb", ("seed",), ("croco_answers",)),
+    Stage("croco_reward", "15_croco_reward.ipynb", ("seed",), ("croco_candidates",)),
+    Stage("croco_ablation", "16_croco_ablation.ipynb", ("seed",), ("croco_answers",)),
 )}
-EXPERIMENTS = {"main_result": ("train", "evaluate"), **{name: (name,) for name in STAGES if name not in ("train", "evaluate")}}
+_CROCO = ("croco_pairs", "croco_reward", "croco_tuning", "croco_on_policy", "croco_ablation")
+_SHARED = ("train", "evaluate", "croco_reward_model", "croco_candidates", "croco_tune", "croco_answers")
+EXPERIMENTS = {"main_result": ("train", "evaluate"), "croco": _CROCO, **{name: (name,) for name in STAGES if name not in _SHARED}}
 STEPS = ("prepare", "gather", "figures", "report")  # what every study has around its stages
 
 def stages_of(
@@ -309,6 +331,7 @@ def plan_study(
     code = {"prepare": code_fingerprint("models", "tasks"), "gather": code_fingerprint("evaluation"), "figures": code_fingerprint("figures"),
             "report": code_fingerprint("report"), **{stage.name: code_fingerprint(notebook_path(recipe, stage)) for stage in stages}}
     files = [Path(recipe.task)] if Path(recipe.task).is_file() else sorted(path for path in package_folder("data").rglob("*.parquet"))
+    files += [Path(recipe.croco[key]) for key in FILE_KEYS if Path(str(recipe.croco.get(key) or ".")).is_file()]
     data = fingerprint([[path.name, sha256(path)] for path in files])
     return Plan(recipe, tuple(stages), tuple(run for run in runs if run.name not in set(without)), adapters_needed(recipe), code, data)
 

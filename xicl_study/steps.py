@@ -12,7 +12,7 @@ from pathlib import Path
 from .storage import (DataError, ResourceError, StudyError, UnknownNameError, available_cores, package_folder, read_parquet, write_json,
                                 write_parquet, write_text)
 from .stages import STEPS, Plan, Run, notebook_parameters, notebook_path, plan_study, step_name
-from .study import Recipe, load_recipe
+from .study import Recipe, load_recipe, models_of
 
 # %% ../nbs/16b_steps.ipynb #f6a3842e
 def report_progress(
@@ -35,7 +35,7 @@ def prepare_study(
     from xicl_study.tasks import load_task
     said = io.StringIO()
     try:
-        with contextlib.redirect_stdout(said): prepare(recipe.policy, *([] if recipe.croco else [recipe.encoder]))
+        with contextlib.redirect_stdout(said): prepare(*models_of(recipe))
     finally: print(said.getvalue(), flush=True)
     if recipe.croco:
         from xicl_study.croco_data import prepare_croco

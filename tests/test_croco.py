@@ -1,0 +1,124 @@
+"""The preference pipeline as a user runs it: the whole path, a language that fails, the big recipes checked and walked in small."""
+import json, os, subprocess, sys
+from pathlib import Path
+import pytest, yaml
+from conftest import write_notebook
+from xicl_study.croco_settings import croco_settings, croco_systems
+from xicl_study.runner import check_study, run_status, run_study
+from xicl_study.settings import preference_settings
+from xicl_study.storage import StudyError, read_json, read_parquet
+from xicl_study.study import load_recipe
+
+CANDIDATES = ["""language: str = "sw"  # language
+seed: int = 0  # seed
+recipe: str = "croco-smoke"  # recipe
+output: str = "."  # folder""",
+"""import os
+from dataclasses import asdict
+from xicl_study.croco_data import make_pool
+from xicl_study.storage import ModelError
+from xicl_study.study import load_recipe
+if language == os.environ.get("FAIL"): raise ModelError("The candidates of this language cannot be written.")
+make_pool(asdict(load_recipe(recipe)), output, language, seed)"""]
+
+SMALL = {"croco.tuning": ["dpo_monolingual", "dpo_multilingual"], "croco.open_limit": 1, "croco.train_prompts": 3, "croco.test_prompts": 2, "croco.held_out_prompts": 0, "experiment": "croco_tuning"}
+
+def run(recipe, **options):
+    overrides = options.pop("overrides", None)
+    return run_study(load_recipe(recipe, overrides=overrides), workers=2, quiet=True, **options)
+
+def steps(outcome): return [title for title, _ in outcome.planned]
+
+@pytest.fixture
+def croco(tmp_path, monkeypatch):
+    """A recipe file whose candidates are written by a notebook that can be made to fail."""
+    monkeypatch.delenv("FAIL", raising=False)
+    monkeypatch.chdir(tmp_path)
+    write_notebook(tmp_path/"candidates.ipynb", CANDIDATES)
+    recipe = {"extends": "croco-smoke", "name": "mine", "notebooks": {"croco_candidates": str(tmp_path/"candidates.ipynb")}}
+    (tmp_path/"mine.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    return tmp_path/"mine.yaml"
+
+@pytest.mark.slow
+def test_a_failed_language_is_left_out_and_made_up_for(croco, monkeypatch):
+    monkeypatch.setenv("FAIL", "sw")
+    first = run(croco, overrides=SMALL)
+    assert [failure.language for failure in first.failures] == ["sw"] and first.failures[0].error == "The candidates of this language cannot be written."
+    assert first.report.is_file() and "cannot be written" in first.report.read_text(encoding="utf-8")
+    folder = first.folder
+    adapters = read_parquet(folder/"runs/croco_tune/dpo_monolingual/0/summary.parquet")
+    assert list(adapters.part) == ["de"], "the other language was trained"
+    results = read_parquet(folder/"results.parquet")
+    assert {"de", "sw", "hi"} <= set(results.language) and {"base", "dpo_multilingual"} <= set(results.method), "every language is still evaluated"
+    kept = {path: path.stat().st_mtime_ns for path in (folder/"runs/croco_candidates/de").rglob("*") if path.is_file()}
+
+    monkeypatch.delenv("FAIL")
+    second = run(croco, overrides=SMALL)
+    assert not second.failures and "croco_candidates Swahili (sw), seed 0" in steps(second) and "croco_candidates German (de), seed 0" not in steps(second)
+    assert "croco_tune dpo_multilingual, seed 0" in steps(second), "what brings languages together is done again"
+    assert list(read_parquet(folder/"runs/croco_tune/dpo_monolingual/0/summary.parquet").part) == ["de", "sw"]
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept and {row["state"] for row in run_status(folder)} == {"done"}
+    assert run(croco, overrides=SMALL).planned == []
+
+@pytest.mark.slow
+def test_croco_smoke_end_to_end(tmp_path):
+    folder = tmp_path/"croco"
+    command = [sys.executable, "-m", "xicl_study.cli", "run", "--recipe", "croco-smoke", "--output", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = read_parquet(folder/"results.parquet")
+    assert set(results.experiment) == {"croco_pairs", "croco_tuning", "croco_on_policy", "croco_reward", "croco_ablation"}
+    assert all("answer_language_share" in set(part.metric) for _, part in results.groupby("experiment")), "every table says in which language the answers are"
+    assert {"exact_match_vs_base", "win_rate", "length_controlled_win_rate", "bits_per_byte_vs_base", "held_out_kinds_chrf"} <= set(results[results.experiment == "croco_tuning"].metric)
+    captions = read_json(folder/"figures/captions.json")
+    assert len(captions["figures"]) >= 12 and all(figure["alt"] and (folder/"figures"/figure["file"]).is_file() for figure in captions["figures"])
+    page = (folder/"report.html").read_text(encoding="utf-8")
+    assert "What croco_tuning shows" in page and "reward-model preference" in page and str(tmp_path) not in page
+    assert len(list((folder/"reward_models").glob("*/reward.json"))) == 1, "one reward model for all experiments"
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 0 and "Nothing to do" in again.stdout, again.stdout
+
+@pytest.mark.parametrize("name", ["croco-eurollm-9b", "croco-tiny-aya"])
+def test_the_paper_recipes_hold_the_papers_settings(name):
+    recipe = load_recipe(name)
+    plan = check_study(recipe)
+    settings, training = croco_settings(recipe.croco), preference_settings(recipe.preference)
+    assert (settings.k, settings.temperature, settings.top_p, settings.max_tokens, settings.engine) == (64, 1.0, 1.0, 4096, "vllm")
+    assert (settings.rule, settings.prompt_language) == ("mu_minus_2sigma", "chosen")
+    assert (settings.reward_model, settings.reward_template, settings.chat) == ("Skywork/Skywork-Reward-V2-Qwen3-8B", "chat", True)
+    assert settings.translation == "google/translategemma-4b-it" and settings.max_prompt_length == 4096
+    assert (training.lora_rank, training.lora_alpha, training.lora_dropout, training.dpo_learning_rate, training.sft_learning_rate) == (16, 32, 0.05, 5e-6, 2e-4)
+    assert (training.schedule, training.warm_up, training.weight_decay, training.epochs, training.max_length) == ("cosine", 0.05, 0.01, 1.0, 4096)
+    assert (training.micro_batch, training.accumulation, training.beta) == (1, 8, 0.1)
+    assert set(recipe.languages) == {"da", "nl", "en", "fr", "de", "it", "es", "gl", "ga", "mt", "cy", "sv", "pt", "fi"} and set(recipe.languages) - set(recipe.train_languages) == {"sv", "pt", "fi"}
+    assert recipe.policy == {"croco-eurollm-9b": "utter-project/EuroLLM-9B-Instruct", "croco-tiny-aya": "CohereLabs/tiny-aya-global"}[name]
+    runs = [run.name for run in plan.runs]
+    assert "croco_candidates-ga-0" in runs and "croco_candidates-fi-0" not in runs and "croco_answers-fi-0" in runs
+    assert sum(run.startswith("croco_tune-") for run in runs) == len(croco_systems(recipe.croco))
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["croco-eurollm-9b", "croco-laptop"])
+def test_the_other_recipes_walk_the_same_path_in_small(name, tmp_path):
+    small = {"policy": "smoke", "dtype": "float32", "languages": ["de", "sv"], "train_languages": ["de"], "experiment": "croco_tuning",
+             "croco.train_prompts": 2, "croco.test_prompts": 2,
+             "croco.open_limit": 1, "croco.k": 6, "croco.max_tokens": 6, "croco.open_tokens": 6, "croco.reward_model": "trained", "croco.reward_prompts": 8, "croco.engine": "transformers",
+             "croco.translation": "shipped", "croco.judge": "reward", "croco.open_prompts": "shipped", "croco.chat": False, "croco.one_line": True, "croco.udhr_articles": 1,
+             "croco.resamples": 100,
+             "croco.tuning": ["dpo_multilingual"], "croco.on_policy": [], "preference.max_new_tokens": 4, "preference.checkpoints": 1, "preference.max_length": 1024, "croco.open_languages": []}
+    outcome = run_study(load_recipe(name, quick=True, overrides=small), tmp_path/"study", workers=2, quiet=True)
+    assert not outcome.failures and outcome.report.is_file(), outcome.failures
+    assert "chrf_vs_base" in set(read_parquet(outcome.folder/"results.parquet").metric)
+
+@pytest.mark.parametrize("change, part", [
+    ({"croco.kk": 4}, "Did you mean k"), ({"croco.k": 1}, "croco.k must be 2 or more"), ({"languages": ["de", "ka"]}, "language of the shipped test prompts 'ka'"),
+    ({"croco.tuning": ["dpo"]}, "Unknown system 'dpo'"), ({"experiment": "crocos"}, "Did you mean croco"), ({"preference.beat": 1}, "Did you mean beta"),
+    ({"croco.prompts": "absent.csv"}, "no file absent.csv"), ({"croco.reward_template": "char"}, "Did you mean chat"), ({"policy": "gemma"}, "gemma3-270m"),
+    ({"croco.judge": "gpt"}, "http(s) address"), ({"preference.chat": True}, "follows croco.chat")])
+def test_bad_recipes_are_refused_before_anything_starts(croco, change, part):
+    with pytest.raises(StudyError) as caught: run(croco, overrides=change)
+    assert part in str(caught.value) and "\n" not in str(caught.value) and not Path("outputs").exists()
+
+def test_dry_run_lists_the_stages(croco):
+    done = subprocess.run([sys.executable, "-m", "xicl_study.cli", "run", "--recipe", str(croco), "--dry-run"], capture_output=True, text=True, env={**os.environ})
+    assert done.returncode == 0 and "croco_tune dpo_multilingual, seed 0: not done yet" in done.stdout and "croco_pairs, seed 0" in done.stdout, done.stderr
+    assert not Path("outputs").exists() and json.dumps(done.stderr).count("Traceback") == 0
