@@ -107,11 +107,13 @@ def test_damaged_registry_is_named(tmp_path, monkeypatch):
     assert language("sw").name == "Swahili"
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(languages())))
 def test_a_language_is_found_by_its_code_in_any_case(code):
     assert language(code).code == language(code.upper()).code == language(code.replace("-", "_")).code == code
 
 
+@settings(deadline=None)
 @given(st.text(max_size=12))
 def test_any_other_name_is_one_clear_line(name):
     try: assert language(name).code in languages()

@@ -99,11 +99,12 @@ class Bench:
         recipe:dict,            # a resolved recipe
         language:str,           # BCP-47 code
         seed:int=0,             # of chance demonstrations and of writing
+        note:str="",            # a line that stands before every prompt behind which an answer is scored
     ):
         from xicl_study.generators import study_vocabulary
         from xicl_study.prompts import seed_demonstrations, template_of
         from xicl_study.tasks import load_task
-        self.policy, self.recipe, self.language, self.seed = policy, recipe, language, seed
+        self.policy, self.recipe, self.language, self.seed, self.note = policy, recipe, language, seed, note
         self.task = load_task(recipe["task"])
         self.template = template_of(self.task.name)
         self.guided = self.task.kind == "choice" and bool(self.task.labels)
@@ -164,7 +165,7 @@ def retrieved_demonstrations(
     from xicl_study.selectors import demonstration_pool, make_selector
     key = (selector, pool)
     if key not in bench.pools:
-        found = demonstration_pool(bench.task, bench.language, pool)
+        found = demonstration_pool(bench.task, bench.language, pool, limit=training_settings(bench.recipe.get("training", {})).items_per_language or None)
         bench.pools[key] = make_selector(selector, found, encode=bench.encode, seed=bench.seed)
     chosen = bench.pools[key].select_many(list(queries), bench.recipe["k"])
     return [[Demonstration(example.input, bench.word_of(example, example.language), example.language) for example in examples] for examples in chosen]
@@ -209,7 +210,7 @@ def score_queries(
     from xicl_study.prompts import answer_prompt, answers
     from xicl_study.calibration import log_normalise
     from xicl_study.scoring import score_choices
-    prompts = [answer_prompt(bench.template, demos, query.input) for demos, query in zip(demonstrations, queries, strict=True)]
+    prompts = [bench.note + answer_prompt(bench.template, demos, query.input) for demos, query in zip(demonstrations, queries, strict=True)]
     scores = score_choices(bench.policy, prompts, [answers(bench.words or query.choices) for query in queries], relative=True)
     return log_normalise(scores)
 
@@ -247,7 +248,7 @@ def run_method(
             scores = score_queries(bench, demonstrations, items)
             choices = [list(bench.task.labels) or list(item.choices) for item in items]
             given = [options[best] for options, best in zip(choices, scores.argmax(axis=1))]
-        else: given = write_answers(bench.policy, [answer_prompt(bench.template, demos, item.input) for demos, item in zip(demonstrations, items)])
+        else: given = write_answers(bench.policy, [bench.note + answer_prompt(bench.template, demos, item.input) for demos, item in zip(demonstrations, items)])
     seconds = (time.perf_counter() - started) / max(1, len(items))
     if scores is not None: prior = estimated_prior(bench, method, recipe.get("evaluation", {}).get("calibration_items", 0))
     if prior is not None: calibrated = calibrate(scores, prior)

@@ -56,23 +56,24 @@ def make_course(
     task = load_task(recipe["task"])
     if task.kind != "choice" or not task.labels: raise RecipeError(f"The closed loop writes behind labels, and the task {task.name} has none. Choose a task with labels, such as emoji-topic.")
     train_languages = list(recipe.get("train_languages") or recipe["languages"])
-    languages = {*train_languages, "en"} & set(task.languages)
+    settings, languages = training_settings(recipe.get("training", {})), {*train_languages, "en"} & set(task.languages)
     words = {code: list(task.label_words(code, recipe.get("label_words", "english"))) for code in languages}
     return Course(task, template_of(task.name), words, seed_demonstrations(task, seed_languages(recipe)), study_vocabulary(policy, studied_texts(task, recipe, train_languages)),
-                  recipe["k"], training_settings(recipe.get("training", {})), seed, training_pool(task, train_languages, seed),
-                  training_pool(task, [code for code in train_languages if code in recipe["languages"] or code == "en"], seed))
+                  recipe["k"], settings, seed, training_pool(task, train_languages, seed, settings.items_per_language),
+                  training_pool(task, [code for code in train_languages if code in recipe["languages"] or code == "en"], seed, settings.items_per_language))
 
 def training_pool(
     task:Task,                # a task with labels
     languages:Sequence[str],  # training languages
     seed:int,                 # of the order
+    per_language:int=0,       # items of each language, the same in all; 0 for all there are
 )->list[Example]:
     "Return the training items of all languages in a seeded random order."
-    pool = [example for language in languages for example in task.examples(language, "train")]
+    pool = [example for language in languages for example in task.examples(language, "train", limit=per_language or None)]
     random.Random(seed).shuffle(pool)
     return pool
 
-# %% ../nbs/10b_objective.ipynb #95b6cc3a
+# %% ../nbs/10b_objective.ipynb #0ed25fc6
 def label_log_probs(
     policy:Policy,              # with gradients where its adapter is trainable
     course:Course,              # task and prompts
@@ -100,7 +101,7 @@ def write_sets(
     return write_demonstrations(policy, course.template, course.seeds, [example.input for example in examples], [example.language for example in examples], labels,
                                 course.vocabulary, settings.temperature, settings.top_k or None, settings.max_tokens, seed=seed)
 
-# %% ../nbs/10b_objective.ipynb #0ed25fc6
+# %% ../nbs/10b_objective.ipynb #db676bec
 def coherence_of(
     policy:Policy,         # the encoder, with gradients
     demonstrations:Sequence, # some demonstrations
@@ -295,7 +296,7 @@ def add_gradients(
             if gradient is not None: parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
     return sum(value for _, value, _ in results), added([numbers for _, _, numbers in results])
 
-# %% ../nbs/10b_objective.ipynb #c11a06c2
+# %% ../nbs/10b_objective.ipynb #fd12397c
 def filtered_sets(
     policy:Policy,               # untrained
     course:Course,               # task, prompts, settings

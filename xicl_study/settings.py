@@ -14,6 +14,7 @@ from .storage import RecipeError, UnknownNameError
 class TrainingSettings:
     "All numbers of a training; a recipe's `training` gives those that differ."
     steps:int = 100                 # optimiser steps of the closed loop
+    items_per_language:int = 0      # training items and pool of each language, the same items in all; 0 for all there are
     queries_per_step:int = 12       # queries in a step
     samples_per_query:int = 2       # G: sets written for each query
     learning_rate:float = 3e-4      # highest, after the warm-up of the schedule
