@@ -7,7 +7,7 @@ __all__ = ['MISSING', 'ARABIC', 'shipped_fonts', 'font_families', 'use_fonts', '
            'MissingLetters', 'system_families', 'draw_all_letters', 'prefer_arabic', 'describe_letters']
 
 # %% ../nbs/13f_fonts.ipynb #a4a7438a
-import functools, re, warnings
+import functools, logging, re, warnings
 from collections.abc import Callable
 from pathlib import Path
 from .storage import DataError, package_folder
@@ -23,6 +23,7 @@ def shipped_fonts()->list[Path]:
 def font_families()->tuple[str, ...]:
     "Make matplotlib know the shipped fonts, once, and return all families in the order in which they are tried."
     from matplotlib.font_manager import fontManager, get_font
+    logging.getLogger("matplotlib.font_manager").addFilter(lambda record: "Xicl" not in record.getMessage())  # they have no bold face, which is no news
     names = []
     for path in shipped_fonts():
         fontManager.addfont(path)
