@@ -22,7 +22,7 @@ def run(path, policy, widgets):
     """Run a notebook in a fresh kernel; return it with its outputs and the seconds it took."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(ANSWERS))
-    environment = {**os.environ, "XICL_TUTORIAL_POLICY": policy, "XICL_WIDGETS": "on" if widgets else "off", "MPLBACKEND": "agg"}
+    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"} | {"XICL_TUTORIAL_POLICY": policy, "XICL_WIDGETS": "on" if widgets else "off"}
     client = NotebookClient(notebook, timeout=1800, kernel_name="python3", allow_errors=True, store_widget_state=False, resources={"metadata": {"path": str(path.parent)}})
     started = time.perf_counter()
     client.execute(env=environment)

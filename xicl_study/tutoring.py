@@ -174,7 +174,9 @@ def same_value(
         if not isinstance(got, Number) or isinstance(got, bool): return False
         return got == wanted or abs(got - wanted) <= tolerance
     if isinstance(wanted, Mapping): return isinstance(got, Mapping) and set(got) == set(wanted) and all(same_value(got[key], wanted[key], tolerance) for key in wanted)
-    if isinstance(wanted, Sequence): return isinstance(got, Sequence) and not isinstance(got, str) and len(got) == len(wanted) and all(same_value(one, other, tolerance) for one, other in zip(got, wanted))
+    if isinstance(wanted, Sequence):
+        alike = isinstance(got, Sequence) and not isinstance(got, str) and len(got) == len(wanted)
+        return alike and all(same_value(one, other, tolerance) for one, other in zip(got, wanted))
     return got == wanted
 
 # %% ../nbs/18_tutoring.ipynb #1808a6de
