@@ -9,8 +9,8 @@ echo "== ruff"
 ruff check --output-format concise .
 echo "== notebooks: exported, clean, README up to date"
 python tests/drift.py
-echo "== nbdev_test"
-nbdev_test --path nbs --n_workers 2 --do_print
+echo "== nbdev_test"  # pytest runs the tutorials
+nbdev_test --path nbs --n_workers 2 --do_print --skip_folder_re '^([_.]|tutorials$)'
 echo "== pytest"
 code=0
 python -m pytest -q || code=$?

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GROUP_COLOURS', 'GROUP_MARKERS', 'GROUP_TITLES', 'SERIES_COLOURS', 'SERIES_MARKERS', 'METRIC_TITLES', 'HELD_OUT',
-           'KEY_METHODS', 'STYLE', 'TRAINING_PANELS', 'styled', 'new_figure', 'png_bytes', 'save_figure',
+           'KEY_METHODS', 'STYLE', 'TRAINING_PANELS', 'styled', 'use_style', 'new_figure', 'png_bytes', 'save_figure',
            'display_name', 'quality_metrics', 'metric_heading', 'plot_accuracy_by_method', 'key_methods',
            'plot_accuracy_by_language', 'plot_accuracy_by_family', 'plot_differences', 'plot_training', 'DrawnFigure',
            'alt_text', 'language_figures', 'held_out_languages', 'study_figures']
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import pandas as pd
 from .evaluation import POOL_METHODS, method_table
+from .fonts import draw_all_letters, font_families
 from .storage import DataError, StudyError, read_json, read_parquet, whole_file, write_json
 
 # %% ../nbs/14_figures.ipynb #58c1e9e2
@@ -26,7 +27,7 @@ SERIES_MARKERS = ("o", "s", "^", "v", "P", "X", "h")
 METRIC_TITLES = {"accuracy": "accuracy", "accuracy_calibrated": "calibrated accuracy", "exact_match": "exact match", "chrf": "chrF"}
 HELD_OUT = "†"
 KEY_METHODS = ("zero_shot", "best pool method", "self_generated", "trained_no_demonstrations", "closed_loop")
-STYLE = {"font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "axes.titlelocation": "left", "axes.labelsize": 9, "axes.edgecolor": "#9AA3AD",
+STYLE = {"font.size": 9, "axes.titlesize": 10, "axes.titlelocation": "left", "axes.labelsize": 9, "axes.edgecolor": "#9AA3AD",
     "axes.linewidth": 0.8, "axes.grid": True, "axes.grid.axis": "x", "axes.axisbelow": True, "grid.color": "#E3E6EA", "grid.linewidth": 0.8,
     "text.color": "#1D2733", "axes.labelcolor": "#1D2733", "xtick.color": "#4A5563", "ytick.color": "#1D2733", "ytick.left": False, "xtick.major.size": 3,
     "legend.frameon": False, "legend.fontsize": 8.5, "figure.facecolor": "white", "savefig.facecolor": "white",
@@ -39,8 +40,13 @@ def styled(
     @functools.wraps(draw)
     def wrapped(*arguments, **options):
         import matplotlib.style
-        with matplotlib.style.context(["default", STYLE]): return draw(*arguments, **options)
+        with matplotlib.style.context(["default", STYLE, {"font.family": list(font_families())}]): return draw(*arguments, **options)
     return wrapped
+
+def use_style():
+    "Draw every figure of this session in the study's style, and text in all scripts."
+    import matplotlib
+    matplotlib.rcParams.update({**STYLE, "font.family": list(font_families())})
 
 def new_figure(
     width:float,  # inches
@@ -53,7 +59,8 @@ def new_figure(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     class Drawing(Figure):
-        def _repr_png_(self): return png_bytes(self)
+        alt = ""  # what the figure shows, in words, for readers who cannot see it; goes into the notebook with the picture
+        def _repr_png_(self): return (png_bytes(self), {"alt": self.alt}) if self.alt else png_bytes(self)
     figure = Drawing(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
@@ -65,7 +72,11 @@ def png_bytes(
     "Return a figure as PNG at 150 dots per inch, without date or software version, so that equal figures are equal bytes."
     import io
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=150, metadata={"Software": None})
+    def draw():
+        stream.seek(0)
+        stream.truncate()
+        figure.savefig(stream, format="png", dpi=150, metadata={"Software": None})
+    draw_all_letters(figure, draw)
     return stream.getvalue()
 
 def save_figure(

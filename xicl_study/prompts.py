@@ -65,9 +65,9 @@ def seed_demonstrations(
     task:Task,       # a choice task
     languages:Sequence[str]=("en",), # of the seeds, label by label in turn
 )->list[Demonstration]:
-    "Return one training example per label: the first of each in the order of the task."
-    seeds = []
-    for number, (label, word) in enumerate(zip(task.labels, task.label_words("en"))):
+    "Return one training example per label: the first of each in the order of the task. Languages that the task lacks are left out; without any language left there are no seeds."
+    seeds, languages = [], [code for code in languages if code in task.languages]
+    for number, (label, word) in enumerate(zip(task.labels, task.words.get("en", task.labels)) if languages else ()):
         language = languages[number % len(languages)]
         first = next((example for example in task.examples(language, "train") if example.output == label), None)
         if first is not None: seeds.append(Demonstration(first.input, word, language))
