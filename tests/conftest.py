@@ -73,3 +73,15 @@ def toy(tmp_path, monkeypatch):
               "notebooks": {"train": str(tmp_path/"train.ipynb"), "main_result": str(tmp_path/"main.ipynb")}}
     (tmp_path/"toy.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     return tmp_path/"toy.yaml"
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium without a window. A test that asks for it is skipped, with the reason, where there is none."""
+    from browser import chromium_path
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install -c constraints.txt -e '.[docs]'")
+    path = chromium_path()
+    if path is None: pytest.skip("no browser: install Chromium (apt-get install chromium), or name one in CHROMIUM")
+    with playwright.sync_playwright() as started:
+        made = started.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield made
+        made.close()
