@@ -1,7 +1,8 @@
 # make study   environment, models, default recipe; prints where the report is
 # make test    environment and all checks
-# make lab     JupyterLab on the notebooks
+# make lab     JupyterLab on nbs/index.ipynb
 # make docs    the site in _docs/site, built without a network
+# make release all checks, then a wheel that was built and tried, in dist/
 # make clean   remove the environment and built files (outputs/ stays)
 #
 # PYTHON=python3.12 make study      another Python (3.11 or 3.12)
@@ -23,11 +24,20 @@ study: $(VENV)/.study
 test: $(VENV)/.dev
 	VENV=$(VENV) bash tests/checks.sh
 
+# The environment's own kernel is registered in the environment and comes before one in the home folder.
+# LAB="--no-browser --port 8890" gives JupyterLab more options.
+lab: export JUPYTER_PREFER_ENV_PATH = 1
+lab: export PATH := $(abspath $(VENV))/bin:$(PATH)
 lab: $(VENV)/.study
-	$(VENV)/bin/jupyter lab --notebook-dir nbs
+	test -f $(VENV)/share/jupyter/kernels/python3/kernel.json || $(VENV)/bin/python -m ipykernel install --sys-prefix
+	$(VENV)/bin/jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(LAB) nbs/index.ipynb
 
 docs: $(VENV)/.dev
 	$(VENV)/bin/python docs/build.py
+
+# All checks, then source archive and wheel, their metadata, and the wheel in an empty environment. Nothing is uploaded.
+release: test
+	$(VENV)/bin/python tests/release.py
 
 readme: $(VENV)/.dev
 	$(VENV)/bin/python tests/readme.py

@@ -10,6 +10,7 @@ __all__ = ['EngineOptions', 'run_engine', 'step_title', 'LineScreen', 'BarScreen
 import contextlib, json, os, signal, subprocess, sys, time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from .storage import ResourceError, StudyError, available_cores, package_folder, read_json, write_json
 from .study import (EXPERIMENT, NOTEBOOKS, Plan, Recipe, check_parameters, check_recipe, load_recipe,
                               notebook_parameters, notebook_path, plan_study, save_recipe, step_name)
@@ -65,7 +66,7 @@ def run_engine(
                              execution_settings=ExecutionSettings(keep_going=True, lock=False, latency_wait=3 if local else 60))
 
 def _plain(
-    value:object, # something of Snakemake's that JSON does not know
+    value:Any, # something of Snakemake's that JSON does not know
 ):
     "Return a mapping as a dict, anything else as text."
     return dict(value) if hasattr(value, "items") else str(value)
@@ -385,7 +386,7 @@ def run_status(
         raise StudyError(f"There is no study in {folder}." + (f" Studies beside it: {', '.join(near)}." if near else " Start one with: xicl run"))
     recipe = load_recipe(folder/"recipe.yaml")
     plan, alive = plan_study(recipe), is_running(folder)
-    steps = [("prepare", "", "", "prepared.json"), *(("train", "", seed, f"training/{seed}/notebook.ipynb") for seed in plan.trains),
+    steps:list[tuple[str, str, Any, str]] = [("prepare", "", "", "prepared.json"), *(("train", "", seed, f"training/{seed}/notebook.ipynb") for seed in plan.trains),
              *(("evaluate", language, seed, f"runs/{EXPERIMENT}/{language}/{seed}/notebook.ipynb") for language, seed in plan.runs),
              ("gather", "", "", "results.parquet"), ("figures", "", "", "figures/captions.json"), ("report", "", "", "report.html")]
     return [{"step": step_title(step, {"language": language, "seed": str(seed)}), **_state(folder, plan, alive, step, language, seed, made)}

@@ -11,7 +11,7 @@ __all__ = ['CORE_METHODS', 'EXPERIMENT', 'NOTEBOOKS', 'CARRIERS', 'STEPS', 'Reci
 import ast, re
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 from .storage import RecipeError, UnknownNameError, fingerprint, package_folder, sha256, write_text
 
 # %% ../nbs/16_study.ipynb #b59514ae
@@ -62,7 +62,7 @@ class Recipe:
 def _require_type(
     recipe:str,   # the recipe's name, for the message
     key:str,      # the key in question
-    value:object, # its value
+    value:Any,    # its value
     wanted,       # str, int, dict, list[str] or list[int]
 ):
     "Raise `RecipeError` when a value has not the wanted type."
@@ -232,7 +232,7 @@ def check_parameters(
     logging.getLogger("papermill").setLevel(logging.ERROR)
     known = papermill.inspect_notebook(str(notebook))
     if not known: raise RecipeError(f"{notebook} has no cell tagged `parameters`. Tag the cell with its settings so.")
-    types = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
+    types:dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
     for name, value in parameters.items():
         if name not in known:
             close = str(UnknownNameError("parameter", name, known))
@@ -294,7 +294,7 @@ class Plan:
     data:str                       # fingerprint of the data
 
     def training_seed(self,
-        seed:int, # an evaluation's seed
+        seed:int|str, # an evaluation's seed
     )->int|None:
         "Return the training that an evaluation uses, or None."
         return self.trains[self.recipe.seeds.index(int(seed)) % len(self.trains)] if self.trains else None

@@ -11,12 +11,13 @@ import math, time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 import pandas as pd
 import torch
 from safetensors import SafetensorError
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from trl import GRPOConfig, GRPOTrainer
-from .methods import ADAPTERS, seed_languages, trained_policies
+from .methods import TRAINED, seed_languages, trained_policies
 from .models import Policy, add_adapter, check_cache, release_memory, save_adapter, settle_threads, using_adapter
 from .objective import (Course, add_gradients, alone_parts, closed_loop_parts, draw_queries, filtered_sets, make_course, warm_up_parts,
                                   write_sets)
@@ -106,7 +107,9 @@ class ProgressCallback(TrainerCallback):
         progress:Callable|None,      # called with (done, total, note)
         measure:Callable|None=None,  # called every `every` steps; returns accuracy on the validation split
         every:int=20,                # steps
-    ): self.title, self.progress, self.measure, self.every, self.trainer = title, progress, measure, every, None
+    ):
+        self.title, self.progress, self.measure, self.every = title, progress, measure, every
+        self.trainer:Any = None
     def on_step_end(self, args, state, control, **_):
         "Report and measure."
         release_memory()
@@ -221,7 +224,7 @@ def train_study(
     languages = list(recipe.get("train_languages") or recipe["languages"])
     done = {}
     for who in needed:
-        name = ADAPTERS[who]
+        name = TRAINED[who]
         facts = {"name": name, "policy": recipe["policy"], "task": recipe["task"], "k": recipe["k"], "languages": languages, "seed": seed, "settings": asdict(settings),
                  "vocabulary": recipe.get("vocabulary", "study"), "label_words": recipe.get("label_words", "english"),
                  "writing_seeds": seed_languages(recipe), "dtype": recipe.get("dtype", "auto")}
