@@ -14,17 +14,18 @@ def serious_findings(
     return [f"{each['id']} ({each['impact']}): " + "; ".join(node["html"][:140] for node in each["nodes"][:4]) + f" ({len(each['nodes'])} in all)"
             for each in found if each["impact"] in ("serious", "critical")]
 
-MISSING_GLYPHS = """() => {
+MISSING_GLYPHS = """place => {
   const size = 32, canvas = Object.assign(document.createElement("canvas"), {width: 2 * size, height: 2 * size});
   const pen = canvas.getContext("2d", {willReadFrequently: true});
-  const drawn = text => { pen.clearRect(0, 0, 2 * size, 2 * size); pen.font = size + "px " + getComputedStyle(document.body).fontFamily; pen.fillText(text, 8, size + 8);
+  const drawn = text => { pen.clearRect(0, 0, 2 * size, 2 * size); pen.font = size + "px " + getComputedStyle(found).fontFamily; pen.fillText(text, 8, size + 8);
     return pen.getImageData(0, 0, 2 * size, 2 * size).data.join(); };
-  const box = drawn("\\u{10FFFE}"), seen = [...new Set(document.body.innerText)].filter(letter => /[\\p{L}\\p{N}\\p{P}\\p{S}]/u.test(letter));
+  const found = document.querySelector(place), box = drawn("\\u{10FFFE}"), seen = [...new Set(found.innerText)].filter(letter => /[\\p{L}\\p{N}\\p{P}\\p{S}]/u.test(letter));
   return seen.filter(letter => drawn(letter) === box);
 }"""
 
 def missing_glyphs(
-    page, # an open page
+    page,              # an open page
+    place:str="body",  # the part of it that is looked at
 )->list[str]:
     "Return the characters of a page that its fonts draw as an empty box: those that look like a code point that no font has."
-    return page.evaluate(MISSING_GLYPHS)
+    return page.evaluate(MISSING_GLYPHS, place)

@@ -121,3 +121,19 @@ def test_search_finds_a_function(site, browser):
         page.keyboard.type("build_pairs", delay=20)
         page.wait_for_selector(".md-search-result__link", timeout=20_000)
         assert any("preferences" in link.get_attribute("href") for link in page.query_selector_all(".md-search-result__link"))
+
+def test_missing_glyphs_are_found(browser):
+    from browser import missing_glyphs
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_content("<p>Hujambo \U000105C0</p>")   # a letter of Todhri, which fonts of today lack
+        assert missing_glyphs(page) == ["\U000105C0"]
+        page.set_content("<p>Hujambo dunia</p>")
+        assert missing_glyphs(page) == []
+
+def test_serious_findings_are_found(browser):
+    from browser import serious_findings
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_content("<html lang='en'><title>x</title><main><img src='data:,'><p style='color:#ccc;background:#fff'>pale</p></main></html>")
+        assert {finding.split(" ")[0] for finding in serious_findings(page)} == {"image-alt", "color-contrast"}
