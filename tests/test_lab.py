@@ -52,9 +52,9 @@ def lab(tmp_path_factory):
 
 def open_in_lab(page, lab, notebook):
     """Open a notebook and wait until its kernel is ready."""
-    page.goto(f"{lab['address']}/lab/tree/{notebook}?token={TOKEN}&reset", wait_until="domcontentloaded", timeout=180_000)
+    page.goto(f"{lab['address']}/lab/tree/{notebook.as_posix()}?token={TOKEN}", wait_until="domcontentloaded", timeout=180_000)
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=180_000)
-    page.wait_for_selector('.jp-NotebookPanel-toolbar .jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=180_000, state="attached")
+    page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=180_000)   # before that, running asks for a kernel
 
 def run_all(page, seconds):
     """Run all cells through the menu and wait until the last code cell has its number."""
