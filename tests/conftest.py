@@ -1,5 +1,5 @@
 """Shared fixtures: a study in seconds, whose notebooks write predictions without any model."""
-import json, os
+import json, os, shutil, subprocess, sys
 from pathlib import Path
 import pytest
 
@@ -73,3 +73,35 @@ def toy(tmp_path, monkeypatch):
               "notebooks": {"train": str(tmp_path/"train.ipynb"), "main_result": str(tmp_path/"main.ipynb")}}
     (tmp_path/"toy.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     return tmp_path/"toy.yaml"
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium without a window. A test that asks for it is skipped, with the reason, where there is none."""
+    from browser import chromium_path
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install -c constraints.txt -e '.[docs]'")
+    path = chromium_path()
+    if path is None: pytest.skip("no browser: install Chromium (apt-get install chromium), or name one in CHROMIUM")
+    with playwright.sync_playwright() as started:
+        made = started.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield made
+        made.close()
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """Build the wheel from a copy, with the tools of this environment."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder/"source"
+    left_out = shutil.ignore_patterns(".git", ".venv", ".ci-venv", "outputs", "build", "dist", "*.egg-info", "__pycache__", "_docs")
+    shutil.copytree(REPOSITORY, source, ignore=left_out)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet", "-w", str(folder), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return next(folder.glob("*.whl"))
+
+@pytest.fixture(scope="session")
+def installed(wheel, tmp_path_factory):
+    """Install the wheel into a folder of its own, and return the environment variables that make Python find it first."""
+    target = tmp_path_factory.mktemp("installed")
+    done = subprocess.run([sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target", str(target), str(wheel)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return {**os.environ, "PYTHONPATH": str(target), "PATH": f"{target/'bin'}{os.pathsep}{os.environ['PATH']}"}

@@ -1,5 +1,5 @@
 """The repository and what is built from it: notebooks, exported code, README, wheel."""
-import json, os, shutil, subprocess, sys, zipfile
+import json, os, subprocess, sys, zipfile
 import pytest
 from conftest import REPOSITORY
 
@@ -27,22 +27,10 @@ def test_no_absolute_paths():
         text = path.read_text(encoding="utf-8")
         for root in ("/home/", "/root/", "/work/", "/Users/"): assert root not in text, f"{path.name} names {root}"
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """Build the wheel from a copy, with the tools of this environment."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder/"source"
-    left_out = shutil.ignore_patterns(".git", ".venv", ".ci-venv", "outputs", "build", "dist", "*.egg-info", "__pycache__", "_docs")
-    shutil.copytree(REPOSITORY, source, ignore=left_out)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet", "-w", str(folder), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return next(folder.glob("*.whl"))
-
 def test_wheel_holds_everything(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
     wanted = {f"xicl_study/{path.name}" for path in (REPOSITORY/"xicl_study").glob("*.py")}
-    wanted |= {f"xicl_study/recipes/{path.name}" for path in (REPOSITORY/"xicl_study"/"recipes").glob("*.yaml")} | {"xicl_study/workflow/Snakefile"}
+    wanted |= {"xicl_study/py.typed"} | {f"xicl_study/recipes/{path.name}" for path in (REPOSITORY/"xicl_study"/"recipes").glob("*.yaml")} | {"xicl_study/workflow/Snakefile"}
     wanted |= {f"xicl_study/notebooks/{path.name}" for path in EXPERIMENTS}
     wanted |= {f"xicl_study/data/{path.relative_to(REPOSITORY/'data').as_posix()}" for path in (REPOSITORY/"data").rglob("*") if path.is_file()}
     assert wanted - inside == set()

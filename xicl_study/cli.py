@@ -42,7 +42,7 @@ def parse_numbers(
     text:str|None, # whole numbers with commas between, or None
 )->list[int]|None:
     "Return the whole numbers of a comma-separated list. Raises `StudyError`."
-    try: return None if text is None else [int(word) for word in split_list(text)]
+    try: return None if text is None else [int(word) for word in split_list(text) or ()]
     except ValueError: raise StudyError(f"{option} wants whole numbers with commas between, not {text!r}.") from None
 
 # %% ../nbs/17_cli.ipynb #f4835702
@@ -218,7 +218,7 @@ def sheets(
     "Write blinded rating sheets for several raters per language: xlsx, csv and a Label Studio project."
     from xicl_study.panels import PanelDesign, PowerAssumptions, write_panel
     assumptions = PowerAssumptions(difference, deviation, correlation, power=power)
-    design = PanelDesign(raters, overlap, items, checks, tuple(split_list(systems)), seed, assumptions)
+    design = PanelDesign(raters, overlap, items, checks, tuple(split_list(systems) or ()), seed, assumptions)
     panel = write_panel(study, design, split_list(languages), description, force)
     print("\n".join(panel.power))
     print_table(panel.sheets.to_dict("records"), False)

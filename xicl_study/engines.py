@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 import torch
 from .generators import LINE_ENDS, BufferedKeyValues, Vocabulary, _step
 from .models import Policy, folded_adapter, side_by_side
@@ -263,7 +263,7 @@ class VLLMEngine:
         except ImportError as error:
             raise ModelError('The engine "vllm" needs vLLM, which is not installed: pip install "xicl-study[vllm]", or use the engine "transformers".') from error
         weights = sorted(Path(name).glob("*.safetensors")) if Path(name).is_dir() else []
-        self.policy = policy or fingerprint("vllm", *([sha256(path) for path in weights] or [name, options.get("revision")]))
+        self.policy = policy or fingerprint("vllm", *([sha256(path) for path in weights] or [name, str(options.get("revision"))]))
         self.variant, self.parameters = "", vllm.SamplingParams
         try: self.llm = vllm.LLM(model=name, trust_remote_code=False, **options)
         except Exception as error:  # whatever vLLM raises, the user needs the one line
@@ -274,7 +274,7 @@ class VLLMEngine:
         sampling:SamplingParameters, # how
     )->list[list[Answer]]:
         "Write the answers of each request. Raises `ModelError` when vLLM gives back something else."
-        options = dict(n=1, temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens, min_tokens=sampling.min_tokens)
+        options:dict[str, Any] = dict(n=1, temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens, min_tokens=sampling.min_tokens)
         if sampling.top_k is not None: options["top_k"] = sampling.top_k
         if sampling.stop_at_line_end: options["stop"] = ["\n"]
         ids = [prompt_tokens(self.tokenizer, request.prompt, sampling, lambda text: list(self.tokenizer(text)["input_ids"])) for request in requests]

@@ -278,10 +278,9 @@ def comparisons_table(
             first, second = (item_table(part, source, languages).reindex(columns=items).to_numpy(float) for part in selected.values())
             both = (~np.isnan(first - second)).any(1)
             if not both.any(): continue
-            options = {"n_resamples": n_resamples, "seed": seed, "confidence": confidence}
-            found = [paired_bootstrap(one, other, **options) for one, other in zip(first[both], second[both])]
+            found = [paired_bootstrap(one, other, n_resamples, seed, confidence) for one, other in zip(first[both], second[both])]
             corrected = holm([comparison.p for comparison in found])
-            total = paired_bootstrap(first[both], second[both], **options)
+            total = paired_bootstrap(first[both], second[both], n_resamples, seed, confidence)
             for language, comparison, p_holm in zip([*np.array(languages)[both], "all"], [*found, total], [*corrected, total.p]):
                 rows.append({"language": language, "method": method, "baseline": baseline, "metric": metric, **comparison.__dict__, "p_holm": p_holm})
     return pd.DataFrame(rows, columns=names)

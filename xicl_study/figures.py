@@ -174,7 +174,7 @@ def plot_accuracy_by_method(
     place = f"mean over {n_languages} languages" if language == "all" else display_name(language, held_out)
     panel.set_title(f"{metric_heading(metrics[-1])} by method, {place}")
     panel.set_xlabel(" / ".join(METRIC_TITLES[metric] for metric in metrics) + ", 95 % interval")
-    styles = [(GROUP_TITLES.get(group, group), GROUP_COLOURS[group], GROUP_MARKERS[group], "", GROUP_COLOURS[group]) for group in dict.fromkeys(methods.group)]
+    styles:list[tuple] = [(GROUP_TITLES.get(group, group), GROUP_COLOURS[group], GROUP_MARKERS[group], "", GROUP_COLOURS[group]) for group in dict.fromkeys(methods.group)]
     if len(metrics) > 1: styles += [("calibrated", "#1D2733", "o", "", "#1D2733"), ("raw", "#1D2733", "o", "", "white")]
     if chance: styles.append(("chance", "#7A8490", "", (0, (4, 3)), "white"))
     figure.legend(handles=_handles(styles), loc="outside lower center", ncols=4 if len(styles) > 5 else len(styles), columnspacing=1.4, handletextpad=0.5)
@@ -201,7 +201,7 @@ def _series_styles(methods):
 
 def _series_legend(figure, methods, chance, notes=()):
     titles, styles = method_table(methods).title, _series_styles(methods)
-    rows = [(titles[name], styles[name][0], styles[name][1], "", styles[name][0]) for name in methods]
+    rows:list[tuple] = [(titles[name], styles[name][0], styles[name][1], "", styles[name][0]) for name in methods]
     if chance: rows.append(("chance", "#7A8490", "", (0, (4, 3)), "white"))
     rows += [(note, "none", "", "", "none") for note in notes]
     figure.legend(handles=_handles(rows), loc="outside lower center", ncols=min(3, len(rows)), columnspacing=1.4, handletextpad=0.5)
@@ -226,7 +226,8 @@ def plot_accuracy_by_language(
     panel = axes[0, 0]
     for row in part.itertuples():
         position = -languages.index(row.language) + (0.37 - step*methods.index(row.method) if len(methods) > 1 else 0)
-        _interval_dot(panel, row, position, *styles[row.method], size=5.5 if row.method == "closed_loop" else 4.5)
+        colour, marker = styles[row.method]
+        _interval_dot(panel, row, position, colour, marker, size=5.5 if row.method == "closed_loop" else 4.5)
     for number in range(1, len(languages)): panel.axhline(0.5 - number, color="#E3E6EA", linewidth=0.8, zorder=0)
     chance = _chance(results, languages) if metric.startswith("accuracy") else None
     _scale(panel, part.high, chance)

@@ -271,12 +271,13 @@ def choose_labels(
     scores:np.ndarray|None=None,    # [n, labels] log p(y | x), for "likely"
     seed:int=0,                     # of the random order
 )->list[list[list[str]]]:
-    "Return label words [n][G][k]. Raises `UnknownNameError` for another way."
+    "Return label words [n][G][k]. Raises `UnknownNameError` for another way, and `DataError` without the scores that `likely` needs."
     if how not in ("uniform", "likely"): raise UnknownNameError("way to choose labels", how, ["uniform", "likely"])
+    if how == "likely" and scores is None: raise DataError("To choose the likely labels, scores are needed.")
     random = np.random.default_rng(seed)
     chosen = []
     for query in range(n_queries):
-        pool = np.argsort(-scores[query], kind="stable")[:k] if how == "likely" else np.arange(len(words))
+        pool = np.argsort(-scores[query], kind="stable")[:k] if scores is not None and how == "likely" else np.arange(len(words))
         sets = []
         for _ in range(n_sets):
             rounds = [random.permutation(pool) for _ in range(-(-k // len(pool)))]

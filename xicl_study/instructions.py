@@ -118,7 +118,7 @@ PROMPT_ROLES = ("id", "language", "prompt", "reference", "kind", "split", "instr
 
 def _references(value)->tuple[str, ...]:
     "Turn a cell into texts; none for a missing value."
-    cells = value if isinstance(value, (list, tuple)) or hasattr(value, "tolist") and getattr(value, "ndim", 0) else [value]
+    cells = value if isinstance(value, (list, tuple)) or hasattr(value, "tolist") and bool(getattr(value, "ndim", 0)) else [value]
     return tuple(dict.fromkeys(text for text in map(_text, cells) if text))
 
 def _own_row(row:dict, where:str, language:str|None)->Instruction:

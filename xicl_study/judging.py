@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 import numpy as np
 import pandas as pd
@@ -210,7 +210,8 @@ class EndpointJudge:
         questions:Sequence[Question], # comparisons
     )->list[Verdict]:
         "Return verdicts. Raises `ModelError` when the judge refuses and `ResourceError` when it is gone; replies so far are kept."
-        lock, state = threading.Lock(), {"failed": 0, "kept": 0}
+        lock = threading.Lock()
+        state:dict[str, Any] = {"failed": 0, "kept": 0}
         def one(question):
             body = self.request(question)
             path, reply, trouble = self.cached_file(body), None, ""

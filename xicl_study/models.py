@@ -53,7 +53,7 @@ def require_installed(
     "Return the folder of the package that carries a model. Raises `ModelError` when it is not installed."
     if not is_installed(name):
         raise ModelError(f"The model {name!r} is not installed. Install it with: xicl models --install {name}")
-    return Path(importlib.util.find_spec(EMBEDDED[name].package).origin).parent
+    return Path(str(importlib.util.find_spec(EMBEDDED[name].package).origin)).parent  # type: ignore[union-attr]  # it is installed
 
 # %% ../nbs/04_models.ipynb #4b718733
 def gguf_file(
@@ -285,7 +285,8 @@ class Policy:
         name:str="",   # as in the recipe
     ):
         self.model, self.tokenizer, self.name = model.eval(), tokenizer, name
-        self.adapters, self.active = [], None
+        self.adapters:list[str] = []
+        self.active:str|None = None
         # What the tokenizer itself puts before every text: a start token for Gemma and Llama, nothing for SmolLM2.
         self.start = [token for token in tokenizer("")["input_ids"] if token != tokenizer.eos_token_id]
         use_grouped_attention(model)

@@ -13,6 +13,7 @@ import math, random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 import numpy as np
 import torch
 from .generators import Vocabulary, choose_labels, leakage, study_vocabulary, write_demonstrations, written_log_probs
@@ -281,7 +282,8 @@ def add_gradients(
     "Work out the parts' gradients side by side and add them to the parameters', in a fixed order; return the total loss and all numbers."
     parameters = [parameter for parameter in policy.model.parameters() if parameter.requires_grad]
     def worked_out(part):
-        total, value = [None] * len(parameters), 0.0
+        total:list[Any] = [None] * len(parameters)
+        value = 0.0
         def backward(loss):
             nonlocal value
             value += loss.item()

@@ -13,6 +13,7 @@ import shutil
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 import numpy as np
 import pandas as pd
 from .evaluation import check_predictions
@@ -214,7 +215,7 @@ def read_translations(
     import yaml
     try: found = yaml.safe_load(Path(path).read_text(encoding="utf-8")) if Path(path).is_file() else {}
     except (ValueError, yaml.YAMLError) as error: raise DataError(f"{path} is not YAML in UTF-8 ({str(error).splitlines()[0]}). Correct it or delete it.") from error
-    entries = [{} if entry is None else entry for entry in (found or {}).values()] if isinstance(found or {}, dict) else [None]
+    entries:list[Any] = [{} if entry is None else entry for entry in (found or {}).values()] if isinstance(found or {}, dict) else [None]
     if not all(isinstance(entry, dict) and isinstance(entry.get("labels") or {}, dict) for entry in entries):
         raise DataError(f"{path} wants, for each language, `labels:` and `instructions:`. Correct it or delete it.")
     return {str(code): {"labels": {name: str(text) for name, text in (entry.get("labels") or {}).items() if text}, "instructions": str(entry.get("instructions") or "")}

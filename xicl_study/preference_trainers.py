@@ -13,6 +13,7 @@ import contextlib, json, math, os, random, shutil, time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 import numpy as np
 import pandas as pd
 import torch
@@ -171,6 +172,7 @@ def last_whole_checkpoint(
         try: json.loads((path/"trainer_state.json").read_text(encoding="utf-8"))
         except (OSError, ValueError): shutil.rmtree(path, ignore_errors=True)
         else: return path
+    return None
 
 def live(
     method:str,          # "sft", "dpo", "online_dpo" or "grpo"
@@ -186,7 +188,7 @@ def live(
 )->Path:
     "Train, or go on, or find it done; return the adapter's folder. Raises `ModelError`."
     folder = Path(folder)
-    facts = {"method": method, "policy": policy.name, "dtype": str(policy.head.dtype), "settings": asdict(settings), "seed": seed, "rows": fingerprint(rows.to_dict("records"))}
+    facts:dict[str, Any] = {"method": method, "policy": policy.name, "dtype": str(policy.head.dtype), "settings": asdict(settings), "seed": seed, "rows": fingerprint(rows.to_dict("records"))}
     facts["fingerprint"] = fingerprint(facts)
     made = read_json(folder/"training.json") if (folder/"training.json").is_file() else {}
     if made.get("fingerprint") == facts["fingerprint"] and check_cache(folder/"adapter"): return folder/"adapter"

@@ -8,7 +8,9 @@ __all__ = ['plot_rating_means', 'plot_preferences', 'plot_agreement', 'plot_corr
 
 # %% ../nbs/14b_rating_report.ipynb #932e64df
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 import pandas as pd
 from .evaluation import method_table
@@ -190,9 +192,9 @@ def write_rating_report(
     except DataError as error:
         notes.append(f"No correlation with automatic scores: {error}")
         tables["correlations"] = pd.DataFrame(columns=["language", "dimension", "automatic", "rho", "low", "high", "outputs", "note"])
-    plots = {"preferences": lambda: plot_preferences(tables["preferences"], OVERALL, simulated), "agreement": lambda: plot_agreement(tables["agreement"], simulated),
+    plots:dict[str, Callable] = {"preferences": lambda: plot_preferences(tables["preferences"], OVERALL, simulated), "agreement": lambda: plot_agreement(tables["agreement"], simulated),
         "correlations": lambda: plot_correlations(tables["correlations"], OVERALL, simulated),
-        **{f"means_{code}": lambda code=code: plot_rating_means(tables["means"], code, simulated) for code in dict.fromkeys(tables["means"].language)}}
+        **{f"means_{code}": partial(plot_rating_means, tables["means"], code, simulated) for code in dict.fromkeys(tables["means"].language)}}
     figures, prefix = [], "simulated-" if simulated else ""
     if folder.is_dir():
         for old in folder.glob("*.*"): old.unlink()

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pandas as pd
 from .evaluation import best_retriever, comparisons_table, method_table, metric_columns
 from .figures import METRIC_TITLES, display_name, held_out_languages, metric_heading, quality_metrics
+from .report_parts import LANGUAGES, finish_page, language_sections, repeat_commands, write_notebook_pages, write_ratings_page
 from .storage import DataError, StudyError, read_json, read_parquet, write_text
 
 # %% ../nbs/15_report.ipynb #a3b49317
@@ -251,7 +252,7 @@ _TABLES = """
 """
 
 # %% ../nbs/15_report.ipynb #c5b75050
-PAGE = _TABLES + """<!doctype html>
+PAGE = _TABLES + LANGUAGES + """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>{{ name }}: study report</title><style>{{ style }}</style></head><body><main>
@@ -259,7 +260,7 @@ PAGE = _TABLES + """<!doctype html>
 <p class="soft">Task {{ recipe.task or "unknown" }} · policy {{ recipe.policy or "unknown" }} · {{ n_languages }} languages
 · k = {{ recipe.k if recipe.k is defined else "?" }}
 · commit {{ (environment.commit or "unknown")[:12] }}{{ " with uncommitted changes" if environment.uncommitted_changes }}</p>
-<nav><a href="#main">Main table</a> <a href="#differences">Differences</a> <a href="#controls">Controls</a> <a href="#figures">Figures</a>
+<nav><a href="#main">Main table</a> <a href="#differences">Differences</a> <a href="#controls">Controls</a> <a href="#figures">Figures</a> <a href="#languages">Languages</a>
 <a href="#samples">Samples</a> <a href="#again">Do it again</a></nav>
 {% if headline %}<div class="note main">{% for sentence in headline %}<p>{{ sentence }}</p>{% endfor %}</div>{% endif %}
 {% if failures or absent %}<section id="failed"><h2>What failed or is missing</h2>
@@ -286,6 +287,8 @@ p after Holm's correction over the languages of a row (* below .05). The column 
 aria-label="{{ figure.title }}">
 <img src="data:image/png;base64,{{ figure.data }}" alt="{{ figure.alt }}"></div><figcaption>{{ figure.title }}</figcaption></figure>
 {% else %}<div class="note"><p>There are no figures in this study yet.</p></div>{% endfor %}</section>
+{{ language_parts(sections) }}
+{% if ratings %}<section id="ratings"><h2>What people said</h2><p><a href="{{ ratings[1] }}">{{ ratings[0] }}</a></p></section>{% endif %}
 <section id="samples"><h2>What the policy showed itself</h2>{% for language in samples %}<details{% if loop.first %} open{% endif %}>
 <summary>{{ language.name }}</summary>
 {% for entry in language.entries %}<p class="query">Query: <bdi dir="auto" lang="{{ language.code }}">{{ entry.query }}</bdi> · right answer:
@@ -295,12 +298,12 @@ aria-label="{{ figure.title }}">
 <span class="{{ "gain" if answer.right else "loss" }}">{{ "right" if answer.right else "wrong" }}</span>:
 <bdi dir="auto">{{ answer.prediction }}</bdi></div>{% endfor %}</div>{% endfor %}</details>
 {% else %}<div class="note"><p>There are no self-written demonstrations in this study.</p></div>{% endfor %}</section>
-<section id="again"><h2>Do it again</h2><pre><code>{{ command }}</code></pre>
+<section id="again"><h2>Do it again</h2><pre tabindex="0"><code>{{ command }}</code></pre>
 {% if files %}<h3>Executed notebooks and rating sheets</h3><div class="scroll"><table class="left"><tbody>{% for name, links in files %}<tr>
 <th scope="row">{{ name }}</th><td>
 {% for title, target in links %}<a href="{{ target }}">{{ title }}</a> {% endfor %}</td></tr>{% endfor %}</tbody></table></div>{% endif %}
-<h3>Recipe</h3>{% if recipe %}<pre><code>{{ recipe_text }}</code></pre>{% else %}<div class="note"><p>The recipe is missing.</p></div>{% endif %}
-<h3>Environment</h3>{% if environment %}<pre><code>{{ environment_text }}</code></pre>{% else %}<div class="note">
+<h3>Recipe</h3>{% if recipe %}<pre tabindex="0"><code>{{ recipe_text }}</code></pre>{% else %}<div class="note"><p>The recipe is missing.</p></div>{% endif %}
+<h3>Environment</h3>{% if environment %}<pre tabindex="0"><code>{{ environment_text }}</code></pre>{% else %}<div class="note">
 <p>The environment was not recorded.</p></div>{% endif %}
 {% if notes %}<h3>Parts that could not be read</h3>{% for note in notes %}<div class="note"><p>{{ note }}</p></div>{% endfor %}{% endif %}</section>
 </main></body></html>
@@ -329,13 +332,24 @@ def _failures(folder, notes):
 
 def _files(folder):
     "Executed notebooks and sheets of a study, by language; never the key of a sheet."
-    trainings = [(f"notebook, seed {path.parent.name}", path.relative_to(folder)) for path in sorted(folder.glob("training/*/notebook.ipynb"))]
+    trainings = [(f"{title}, seed {path.parent.name}", path.relative_to(folder)) for title, ending in (("notebook", "html"), ("notebook (.ipynb)", "ipynb"))
+        for path in sorted(folder.glob(f"training/*/notebook.{ending}"))]
     rows = [("Training", _links(folder, trainings))]
     for place in sorted(folder.glob("runs/*/*/*")):
         experiment, language, seed = place.relative_to(folder/"runs").parts
-        names = (("notebook", "notebook.ipynb"), ("sheet (xlsx)", "sheets/sheet.xlsx"), ("sheet (csv)", "sheets/sheet.csv"))
-        rows.append((f"{display_name(language)}, seed {seed}", _links(folder, [(title, (place/name).relative_to(folder)) for title, name in names])))
+        rows.append((f"{display_name(language)}, seed {seed}", _links(folder, [(title, (place/name).relative_to(folder)) for title, name in _FILES])))
     return [(name, links) for name, links in rows if links]
+
+_FILES = (("notebook", "notebook.html"), ("notebook (.ipynb)", "notebook.ipynb"), ("sheet (xlsx)", "sheets/sheet.xlsx"), ("sheet (csv)", "sheets/sheet.csv"))
+
+def _language_files(folder):
+    "Links to the files of each language's runs, by code."
+    found = {}
+    for place in sorted(folder.glob("runs/*/*/*")):
+        language, seed = place.parts[-2:]
+        links = _links(folder, [(title if seed == "0" else f"{title}, seed {seed}", (place/name).relative_to(folder)) for title, name in _FILES])
+        found.setdefault(language, []).extend(links)
+    return found
 
 def _absent(results, recipe, failed):
     "Languages and methods that the recipe asks for and the results lack."
@@ -383,7 +397,9 @@ def write_report(
     empty = pd.DataFrame(columns=["language", "method", "baseline", "metric", "k", "value", "low", "high", "n", "difference", "p", "p_holm"])
     results, comparisons = (read_part(lambda: read_parquet(folder/f"{name}.parquet"), notes, empty) for name in ("results", "comparisons"))
     predictions, held_out = read_predictions(folder, notes, recipe.get("languages") or ()), held_out_languages(recipe)
-    failures = _failures(folder, notes)
+    failures, _ = _failures(folder, notes), write_notebook_pages(folder, PAGE_STYLE, notes)
+    ratings = read_part(lambda: write_ratings_page(folder, PAGE_STYLE), notes, None)
+    sections = read_part(lambda: language_sections(results, _language_files(folder), held_out), notes, [])
     numbers = read_part(lambda: _tables(results, comparisons, predictions, held_out), notes, _tables(empty, empty, predictions, ()))
     best = read_part(lambda: best_retriever(predictions), notes, None) if len(predictions) else None
     page = Environment(autoescape=True, trim_blocks=True).from_string(PAGE).render(
@@ -391,11 +407,11 @@ def write_report(
         n_languages=results[results.language != "all"].language.nunique(), failures=failures,
         absent=read_part(lambda: _absent(results, recipe, {each.get("language") for each in failures}), notes, []), figures=_figures(folder, notes),
         samples=read_part(lambda: samples(predictions, best.method if best else None), notes, []) if len(predictions) else [], files=_files(folder),
-        command=environment.get("command") or "xicl run --recipe recipe.yaml    # in the folder of this report",
+        command=environment.get("command") or repeat_commands(folder, environment), sections=sections, ratings=ratings,
         recipe_text=yaml.safe_dump(recipe, allow_unicode=True, sort_keys=False, width=100),
         environment_text=json.dumps(environment, indent=2, ensure_ascii=False),
         notes=list(dict.fromkeys(notes)), **numbers)
-    write_text(folder/"report.html", "\n".join(line for line in page.splitlines() if line.strip()) + "\n")
+    write_text(folder/"report.html", finish_page("\n".join(line for line in page.splitlines() if line.strip()) + "\n"))
     return folder/"report.html"
 
 # %% ../nbs/15_report.ipynb #3b0545ad

@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Protocol
 import numpy as np
 import pandas as pd
@@ -21,7 +20,7 @@ from .engines import _sampled_bytes
 from .evaluation import chrf, exact_match
 from .instructions import reference_answer
 from .models import LORA_LAYERS, check_cache, choose_device, locate_model, seal_cache, side_by_side, smoke_model, use_grouped_attention
-from .scoring import ROW_WIDTH, length_batches, pack_rows, read_rows, read_shared, shared_length
+from .scoring import ROW_WIDTH, Reader, length_batches, pack_rows, read_rows, read_shared, shared_length
 from .storage import DataError, ModelError, UnknownNameError, fingerprint, read_json, write_json
 
 # %% ../nbs/09c_reward_models.ipynb #407249a5
@@ -141,7 +140,7 @@ class ClassifierReward:
     def _behind_prompt(self, sequences):
         "Score the answers to one prompt: what they share is read once."
         backbone, head, pad = getattr(self.model, self.model.base_model_prefix), self.model.score, self.model.config.get_text_config().pad_token_id
-        reader = SimpleNamespace(backbone=backbone, config=self.model.config.get_text_config(), head=head.weight, device=head.weight.device)
+        reader = Reader(backbone, self.model.config.get_text_config(), head.weight, head.weight.device)
         last = [max((place for place, token in enumerate(tokens) if token != pad), default=len(tokens) - 1) for tokens in sequences]
         sequences = [tokens[:end + 1] for tokens, end in zip(sequences, last)]
         shared, past, values = shared_length(sequences), read_shared(reader, sequences[0][:shared_length(sequences)]), []
@@ -217,11 +216,12 @@ def score_candidates(
     scores = ScoreStore(store.folder/"scores")
     known = {key for key, model in scores.identities() if model == reward_model.fingerprint}
     todo = candidates[~candidates.key.isin(known)]
-    shards, done = [], 0
+    shards:list[list[pd.DataFrame]] = []
+    done = 0
     for _, group in todo.groupby(["prompt_id", "language"], sort=False):
         if shards and sum(map(len, shards[-1])) + len(group) <= answers_per_shard: shards[-1].append(group)
         else: shards.append([group])
-    for part in map(pd.concat, shards):
+    for part in (pd.concat(shard) for shard in shards):
         if progress: progress(done, len(todo), f"rewards by {reward_model.name}")
         done += len(part)
         items = [by_id[pair] for pair in zip(part.prompt_id, part.language)]

@@ -11,6 +11,7 @@ __all__ = ['EngineOptions', 'run_engine', 'step_title', 'part_of', 'LineScreen',
 import contextlib, json, os, signal, subprocess, sys, time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from .storage import ResourceError, StudyError, available_cores, package_folder, read_json, write_json
 from .stages import Plan, check_parameters, notebook_parameters, notebook_path, plan_study, step_name
 from .study import Recipe, check_recipe, load_recipe, models_of, save_recipe
@@ -66,7 +67,7 @@ def run_engine(
                              execution_settings=ExecutionSettings(keep_going=True, lock=False, latency_wait=3 if local else 60))
 
 def _plain(
-    value:object, # something of Snakemake's that JSON does not know
+    value:Any, # something of Snakemake's that JSON does not know
 ):
     "Return a mapping as a dict, anything else as text."
     return dict(value) if hasattr(value, "items") else str(value)

@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['ROW_WIDTH', 'encode_pair', 'shared_length', 'KeyValues', 'Rows', 'fill_rows', 'pack_rows', 'attention_masks',
-           'read_rows', 'read_shared', 'head_logits', 'log_normaliser', 'log_probs_of', 'ChoiceBatch', 'encode_choices',
-           'choice_log_probs', 'later_log_probs', 'length_batches', 'score_choices', 'target_states', 'score_texts']
+           'Reader', 'read_rows', 'read_shared', 'head_logits', 'log_normaliser', 'log_probs_of', 'ChoiceBatch',
+           'encode_choices', 'choice_log_probs', 'later_log_probs', 'length_batches', 'score_choices', 'target_states',
+           'score_texts']
 
 # %% ../nbs/05_scoring.ipynb #9bfe6b38
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 import numpy as np
 import torch
 from .models import Policy, folded_adapter, side_by_side
@@ -39,7 +41,7 @@ def shared_length(
 )->int:
     "Return how many first tokens all sequences share; at least one token of each is left over."
     shortest = min(map(len, sequences))
-    first, last = min(sequences), max(sequences)
+    first, last = min(map(list, sequences)), max(map(list, sequences))
     for position in range(shortest - 1):
         if first[position] != last[position]: return position
     return shortest - 1
@@ -116,7 +118,8 @@ def pack_rows(
             first, span = past_length + (len(trunk) if segment else 0), slice(at, at + len(tokens))
             ids[row, span], segments[row, span], positions[row, span] = tokens, segment, np.arange(first, first + len(tokens))
             at += len(tokens)
-    return Rows(*(torch.from_numpy(array).to(device) for array in (ids, items, segments, positions)), starts)
+    on_device = [torch.from_numpy(array).to(device) for array in (ids, items, segments, positions)]
+    return Rows(on_device[0], on_device[1], on_device[2], on_device[3], starts)
 
 def attention_masks(
     rows:Rows,       # packed rows
@@ -139,8 +142,16 @@ def attention_masks(
     sliding = full if int(distance.max()) < config.sliding_window else additive(allowed & (distance < config.sliding_window))
     return {"full_attention": full, "sliding_attention": sliding}
 
+@dataclass(frozen=True)
+class Reader:
+    "What `read_rows` needs of a model, for one that is no `Policy`."
+    backbone:Any         # the transformer without its output head
+    config:Any           # its configuration
+    head:torch.Tensor    # [outputs, d] the output matrix, for its number format
+    device:torch.device  # of the weights
+
 def read_rows(
-    policy:Policy,             # the model
+    policy:Policy|Reader,      # the model
     rows:Rows,                 # packed rows
     past:KeyValues|None=None,  # what all rows share
 )->tuple[torch.Tensor, KeyValues]:
@@ -152,7 +163,7 @@ def read_rows(
     return output.last_hidden_state, cache
 
 def read_shared(
-    policy:Policy,   # the model
+    policy:Policy|Reader, # the model
     ids:list[int],   # tokens that all rows begin with
 )->KeyValues|None:
     "Read the shared beginning once; return None when it is empty."

@@ -138,7 +138,7 @@ class BM25Selector:
         chosen = []
         for query in queries:
             found = [token for token in self.tokens(query.input) if token in self.known]
-            scores = self.index.get_scores(found) if found else np.zeros(len(self.pool))  # [n_pool]
+            scores = self.index.get_scores(found) if found and self.index else np.zeros(len(self.pool))  # [n_pool]
             chosen.append([self.pool[place] for place in _best(scores, _allowed(self.pool, query, k), k, self.order)])
         return chosen
 

@@ -6,7 +6,8 @@
 __all__ = ['TrainingSettings', 'checked_values', 'training_settings', 'PreferenceSettings', 'preference_settings']
 
 # %% ../nbs/09b_settings.ipynb #a828b4f8
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import get_type_hints
 from .storage import RecipeError, UnknownNameError
 
 # %% ../nbs/09b_settings.ipynb #b994207a
@@ -51,7 +52,7 @@ def checked_values(
     group:str,  # name of the recipe's group, for messages
 )->dict:
     "Return the given values. Raises `UnknownNameError` for a name that the settings lack and `RecipeError` for a value of the wrong type."
-    known = {part.name: part.type for part in fields(kind)}
+    known = get_type_hints(kind)
     for name, value in given.items():
         if name not in known: raise UnknownNameError(f"{group} setting", name, known)
         fits = isinstance(value, known[name]) and not (known[name] is not bool and isinstance(value, bool))

@@ -11,6 +11,7 @@ __all__ = ['StudyError', 'UnknownNameError', 'RecipeError', 'DataError', 'ModelE
 import contextlib, errno, hashlib, json, os, shutil, tempfile
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 # %% ../nbs/00_storage.ipynb #3b5b5af8
 class StudyError(Exception):
@@ -79,7 +80,7 @@ def write_json(
 
 def read_json(
     path:str|Path, # file to read
-)->object:
+)->Any:
     "Read a JSON file. Raises `DataError` when it is missing or damaged."
     try: return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error: raise DataError(f"{path} does not exist. Run the step that makes it first.") from error

@@ -10,7 +10,7 @@ __all__ = ['CORE_METHODS', 'FILE_KEYS', 'Recipe', 'recipe_names', 'merge', 'load
 import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 from .storage import RecipeError, UnknownNameError, package_folder, write_text
 
 # %% ../nbs/16_study.ipynb #b59514ae
@@ -65,7 +65,7 @@ class Recipe:
 def _require_type(
     recipe:str,   # the recipe's name, for the message
     key:str,      # the key in question
-    value:object, # its value
+    value:Any,    # its value
     wanted,       # str, int, dict, list[str] or list[int]
 ):
     "Raise `RecipeError` when a value has not the wanted type."

@@ -52,7 +52,7 @@ class Task:
         if split not in SPLITS: raise UnknownNameError("split", split, SPLITS)
         found = self.read(language, split)
         ids = self.items(split) or tuple(found)
-        if limit is not None: ids = [ids[place] for place in np.random.default_rng(seed).permutation(len(ids))]
+        if limit is not None: ids = tuple(ids[place] for place in np.random.default_rng(seed).permutation(len(ids)))
         return [found[item] for item in ids if item in found][:limit]
 
     def label_words(self,
@@ -223,7 +223,7 @@ def _examples(
         split = _text(value.get("split", ""))
         split = OTHER_SPLITS.get(split, split)
         if split not in ("", *SPLITS): raise DataError(f"{source}, row {number}: the split {split!r} is none of {', '.join(SPLITS)}.")
-        code = find_language(_text(value["language"]) if "language" in mapped else language).code
+        code = find_language(_text(value["language"]) if "language" in mapped else str(language)).code
         item = _text(value.get("id", "")) or fingerprint(text)
         found[split, code, item] = Example(item, code, text, answer, choices)
     return found if all(split for split, *_ in found) else _dealt(found)
@@ -276,7 +276,7 @@ def _read_parquet(path:Path):
     import pandas as pd
     return pd.read_parquet(path)
 
-READERS = {".csv": _read_csv, ".tsv": partial(_read_csv, separator="\t"), ".jsonl": _read_jsonl, ".parquet": _read_parquet}
+READERS:dict[str, Callable] = {".csv": _read_csv, ".tsv": partial(_read_csv, separator="\t"), ".jsonl": _read_jsonl, ".parquet": _read_parquet}
 
 def _frame_of(dataset):
     "Turn a `datasets` Dataset or DatasetDict into a DataFrame, class numbers into names; a single split is dealt anew."
@@ -410,7 +410,7 @@ def data_table()->list[dict]:
     files = manifest()["files"]
     def facts(name):
         task, file = load_task(name), files[f"{name.split('-')[0]}_items.parquet"]
-        return {"name": name, "kind": task.kind, "languages": len(task.languages), "items": sum(len(task.items(split)) for split in SPLITS),
+        return {"name": name, "kind": task.kind, "languages": len(task.languages), "items": sum(len(task.items(split) or ()) for split in SPLITS),
                 "licence": ", ".join(dict.fromkeys(s["licence"] for s in file["sources"])),
                 "source": ", ".join(f"{s['package']} {s['version']}" for s in file["sources"]), "needs_hub": False}
     hub = [{"name": name, "kind": "choice", "languages": None, "items": None, "licence": definition.licence,

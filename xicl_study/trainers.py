@@ -12,12 +12,13 @@ import math, time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 import pandas as pd
 import torch
 from safetensors import SafetensorError
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from trl import GRPOConfig, GRPOTrainer
-from .methods import ADAPTERS, seed_languages, trained_policies
+from .methods import TRAINED, seed_languages, trained_policies
 from .models import Policy, add_adapter, check_cache, release_memory, save_adapter, settle_threads, using_adapter
 from .objective import (Course, add_gradients, alone_parts, closed_loop_parts, draw_queries, filtered_sets, make_course, warm_up_parts,
                                   write_sets)
@@ -107,7 +108,9 @@ class ProgressCallback(TrainerCallback):
         progress:Callable|None,      # called with (done, total, note)
         measure:Callable|None=None,  # called every `every` steps; returns accuracy on the validation split
         every:int=20,                # steps
-    ): self.title, self.progress, self.measure, self.every, self.trainer = title, progress, measure, every, None
+    ):
+        self.title, self.progress, self.measure, self.every = title, progress, measure, every
+        self.trainer:Any = None
     def on_step_end(self, args, state, control, **_):
         "Report and measure."
         release_memory()
@@ -252,7 +255,7 @@ def adapters_of(
     needed = trained_policies(methods)
     if "trained" in needed and settings.warm_up_queries and "warm_up" not in needed: needed.insert(0, "warm_up")
     if "warm_up" in needed and not settings.warm_up_queries: raise RecipeError("The method warm_up needs training.warm_up_queries to be more than 0.")
-    return [ADAPTERS[who] for who in needed]
+    return [TRAINED[who] for who in needed]
 
 def train_study(
     recipe:dict,                  # a resolved recipe

@@ -59,14 +59,14 @@ def translate_instructions(
     "Return the prompts in all languages and a table of what was given, translated, missing and too long, by language."
     import pandas as pd
     if (length is None) != (limit is None): raise DataError("translate_instructions wants both length and limit, or neither.")
-    fitting = list(instructions) if length is None else drop_long(instructions, length, limit)[0]
+    def dropped(rows): return (list(rows), {}) if length is None or limit is None else drop_long(rows, length, limit)
+    fitting = dropped(instructions)[0]
     found, counts = [], {}
     for code in (find_language(code).code for code in dict.fromkeys(languages)):
         same = [instruction for instruction in fitting if instruction.language == code]
         others = [instruction for instruction in fitting if instruction.language != code]
         translated = [row for row in (translator.translate(others, code) if others else []) if row is not None]
-        long = {} if length is None else drop_long(translated, length, limit)[1]
-        kept = translated if length is None else drop_long(translated, length, limit)[0]
+        kept, long = dropped(translated)
         found += same + kept
         counts[code] = {"given": len(instructions), "translated": len(kept), "own": len(same), "missing": len(others) - len(translated),
                         "too_long": len(instructions) - len(fitting) + sum(long.values())}

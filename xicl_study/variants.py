@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 import pandas as pd
-from .methods import ADAPTERS, OWN, Bench, depends_on_seed, method_info, run_method, seed_languages, trained_policies
+from .methods import OWN, TRAINED, Bench, depends_on_seed, method_info, run_method, seed_languages, trained_policies
 from .settings import training_settings
 from .storage import DataError, UnknownNameError, cache_folder, fingerprint, read_parquet, sha256, write_parquet
 from .stages import code_fingerprint
@@ -94,7 +94,7 @@ def _forget():
 # %% ../nbs/16d_variants.ipynb #42023998
 def _adapter_keys(method, recipe, seed):
     "The adapters that a method's answers depend on."
-    needed = [ADAPTERS[who] for who in trained_policies([method])]
+    needed = [TRAINED[who] for who in trained_policies([method])]
     return {name: adapter_key(recipe, name, seed) for name in needed}
 
 def prediction_key(
@@ -121,7 +121,7 @@ def prediction_key(
 def _load_policy(recipe, trained_as, methods, training_seed, progress):
     "Load the policy with the adapters of some methods; those that are not trained yet are trained first."
     from xicl_study.models import Policy, load_adapter, settle_threads
-    adapters = {ADAPTERS[who]: trained_variant(trained_as, None, training_seed, ADAPTERS[who], progress) for who in trained_policies(methods)}
+    adapters = {TRAINED[who]: trained_variant(trained_as, None, training_seed, TRAINED[who], progress) for who in trained_policies(methods)}
     settle_threads()
     policy = Policy.load(recipe["policy"], dtype=recipe.get("dtype", "auto"))
     for name, folder in adapters.items(): load_adapter(policy, name, folder/"adapter")
