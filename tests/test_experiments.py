@@ -52,7 +52,7 @@ def check_run(folder, name):
     results = read_parquet(folder/"results.parquet")
     assert list(results.columns) == list(RESULT_COLUMNS) and len(results) and set(results.experiment) == {name}
     known = results.dropna(subset=["low", "high"])
-    assert len(known) and (known.low <= known.value + 1e-9).all() and (known.value <= known.high + 1e-9).all() and (known.n > 0).all()
+    assert len(known) and (known.low <= known.value + 1e-6).all() and (known.value <= known.high + 1e-6).all() and (known.n > 0).all()
     captions = read_json(folder/"figures"/"captions.json")
     assert captions["figures"] and all(each["title"] and len(each["alt"]) > 20 and (folder/"figures"/each["file"]).is_file() for each in captions["figures"])
     assert read_json(folder/"metrics.json")["experiment"] == name and all(line.endswith(".") for line in read_json(folder/"findings.json"))
