@@ -89,11 +89,11 @@ def fit_line(
     one, other = (np.array([languages.index(code) for code in pairs[name]]) for name in ("first", "second"))
     intercept, slope = _weighted_line(x, y, np.ones(len(x)))
     chance, grid, n = np.random.default_rng(seed), np.linspace(x.min(), x.max(), 40), len(languages)
-    drawn = []
+    lines = []
     for _ in range(n_resamples):
         counts = np.bincount(chance.integers(0, n, n), minlength=n)
-        drawn.append(_weighted_line(x, y, (counts[one]*counts[other]).astype(float)))
-    drawn = np.array([line for line in drawn if not np.isnan(line[1])])
+        lines.append(_weighted_line(x, y, (counts[one]*counts[other]).astype(float)))
+    drawn = np.array([line for line in lines if not np.isnan(line[1])])
     matrix = np.full((n, n), np.nan)
     matrix[one, other] = matrix[other, one] = x
     steeper = total = 0

@@ -61,7 +61,7 @@ def score_rows(
             items = sorted(set(part[part.language.isin(chosen)]["item"]), key=str)
             both = [table[table.language.isin(chosen)].pivot(index="language", columns="item", values=value).reindex(index=chosen, columns=items).to_numpy(float) for table in (part, base)]
             if not (np.isfinite(both[0]) & np.isfinite(both[1])).any(): continue
-            found = paired_bootstrap(*both, n_resamples=resamples)
+            found = paired_bootstrap(both[0], both[1], n_resamples=resamples)
             rows.append({"language": code, "method": system, "metric": f"{metric}_vs_base", "value": found.difference, "low": found.low, "high": found.high, "n": found.n})
     return rows
 

@@ -49,7 +49,7 @@ def system_settings(
 )->PreferenceSettings:
     "Return the numbers of a system's training."
     settings, numbers = croco_settings(recipe["croco"]), preference_settings(recipe["preference"])
-    numbers = replace(numbers, chat=settings.chat, **({"beta": system.beta} if system.beta else {}))
+    numbers = replace(numbers, chat=settings.chat, beta=system.beta or numbers.beta)
     if system.method not in ("online_dpo", "grpo"): return numbers
     answers = numbers.micro_batch * numbers.accumulation * (2 if system.method == "online_dpo" else 1)
     length = min(numbers.max_new_tokens, max(1.0, float(pools.n_tokens.mean())))
@@ -117,7 +117,8 @@ def adapters_in(
     progress:Callable|None=None, # called with (done, total, note)
 )->dict[str,Path|None]:
     "Return system -> adapter folder in a language; the base has None. By hand, with no study around, missing systems are trained."
-    found, inside = {"base": None}, (Path(folder)/"prepared.json").is_file()
+    found:dict[str, Path|None] = {"base": None}
+    inside = (Path(folder)/"prepared.json").is_file()
     for name in croco_systems(recipe["croco"], recipe.get("experiment", "croco")):
         place = system_folder(folder, name, seed)
         if not (place/"summary.parquet").is_file() and not inside: tune_system(recipe, folder, name, seed, progress)

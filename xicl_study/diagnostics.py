@@ -138,7 +138,7 @@ def findings_table(
     return pd.DataFrame(rows, columns=["run", "finding", "seen", "meaning", "change"])
 
 # %% ../nbs/12d_diagnostics.ipynb #dab49024
-FAILING_SETTINGS = {
+FAILING_SETTINGS:dict[str, dict] = {
     "demonstrations ignored": {"lambda_align": 20.0, "align_detach": "none", "answer_weight": 0.0, "no_demonstrations_weight": 0.0, "policy_weight": 0.0, "learning_rate": 1e-2},
     "diversity decides alone": {"beta": 50.0},
     "accuracy decides alone": {"beta": 0.0},

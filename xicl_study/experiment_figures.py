@@ -10,6 +10,7 @@ __all__ = ['LINE_COLOURS', 'plot_rows', 'plot_heat_maps', 'plot_curves', 'plot_f
 import math
 import numpy as np
 import pandas as pd
+from typing import Any
 from .figures import GROUP_COLOURS, SERIES_COLOURS, SERIES_MARKERS, display_name, new_figure, styled
 from .storage import DataError
 
@@ -37,14 +38,14 @@ def plot_rows(
     panel = axes[0, 0]
     if line is not None: panel.axvline(line, color="#4A5563", linewidth=1, zorder=1)
     for row in rows.itertuples():
-        style = groups.index(row.group) if "group" in rows else 0
-        position = -labels.index(row.label) + (0.28 - 0.56*style/max(1, len(groups) - 1) if together else 0)
-        colour = LINE_COLOURS[style % 8]
+        rank = groups.index(row.group) if "group" in rows else 0
+        position = -labels.index(row.label) + (0.28 - 0.56*rank/max(1, len(groups) - 1) if together else 0)
+        colour = LINE_COLOURS[rank % 8]
         panel.plot([row.low, row.high], [position]*2, color=colour, linewidth=1.6, alpha=0.75, solid_capstyle="butt", zorder=2)
-        panel.plot(row.value, position, SERIES_MARKERS[style % 7], color=colour, markersize=4 if together else 5.5, zorder=3)
+        panel.plot(row.value, position, SERIES_MARKERS[rank % 7], color=colour, markersize=4 if together else 5.5, zorder=3)
         if together: continue
-        number = f"{row.value:+.{digits}f}" if line == 0 else f"{row.value:.{digits}f}"
-        panel.text(1.015, position, number, transform=panel.get_yaxis_transform(), va="center", fontsize=8.5)
+        written = f"{row.value:+.{digits}f}" if line == 0 else f"{row.value:.{digits}f}"
+        panel.text(1.015, position, written, transform=panel.get_yaxis_transform(), va="center", fontsize=8.5)
     if together:
         for number in range(1, len(labels)): panel.axhline(0.5 - number, color="#E3E6EA", linewidth=0.8, zorder=0)
     panel.set_yticks([-position for position in range(len(labels))], labels)
@@ -119,7 +120,7 @@ def plot_curves(
         for number, name in enumerate(series):
             line = part[part.series == name].sort_values("x")
             if not len(line): continue
-            style = dict(color=LINE_COLOURS[number % 8], marker=SERIES_MARKERS[number % 7])
+            style:dict[str, Any] = dict(color=LINE_COLOURS[number % 8], marker=SERIES_MARKERS[number % 7])
             if len(line) > 12: style |= {"markevery": max(1, len(line)//6)}
             panel.errorbar(line.x, line.value, yerr=[(line.value - line.low).clip(lower=0), (line.high - line.value).clip(lower=0)], linewidth=1.5, markersize=5, elinewidth=1, capsize=0, **style)
         if chance is not None: panel.axhline(chance, color="#7A8490", linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)

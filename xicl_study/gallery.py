@@ -37,7 +37,7 @@ def run_places(
 )->list[tuple[str,str,str,Path]]:
     "Return (experiment, language or system, seed, folder) of every run that has ended."
     root = Path(study_folder)/"runs"
-    return [(*path.parent.relative_to(root).parts, path.parent) for path in sorted(root.glob("*/*/*/notebook.ipynb"))]
+    return [(path.parts[-4], path.parts[-3], path.parts[-2], path.parent) for path in sorted(root.glob("*/*/*/notebook.ipynb"))]
 
 def gather_figures(
     study_folder:str|Path, # outputs/<study>

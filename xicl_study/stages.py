@@ -11,6 +11,7 @@ __all__ = ['STAGES', 'EXPERIMENTS', 'STEPS', 'CARRIERS', 'Stage', 'stages_of', '
 import ast, re
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from .storage import RecipeError, UnknownNameError, fingerprint, package_folder, sha256
 from .study import FILE_KEYS, Recipe, adapters_needed
 
@@ -142,7 +143,7 @@ def check_parameters(
 ):
     "Raise `RecipeError` when a notebook does not know a parameter, or wants another type."
     known = declared_parameters(notebook)
-    types = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
+    types:dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
     for name, value in parameters.items():
         if name not in known:
             close = str(UnknownNameError("parameter", name, known))
@@ -294,9 +295,10 @@ class Plan:
         shared = [recipe[key] for key in ("task", "policy", "encoder", "k", "label_words", "vocabulary", "writing_seeds", "dtype")]
         training = [recipe["training"], recipe["train_languages"] or recipe["languages"]] if any(stage.name == "train" for stage in self.stages) else []
         items = [recipe[key] for key in ("methods", "test_items", "split", "evaluation", "sheets")]
+        own:list|dict
         if step == "prepare": own = [recipe[key] for key in ("task", "policy", "encoder", *(["croco"] if recipe["croco"] else []))]
         elif step == "train": own = [shared, training, int(seed)]
-        elif step == "evaluate": own = [shared, training, items, part, int(seed), self.training_seed(seed)]
+        elif step == "evaluate": own = [shared, training, items, part, int(seed), self.training_seed(int(seed))]
         elif step == "gather":
             evaluated = [[run.part, run.seed] for run in self.runs if run.stage.name == "evaluate"]
             others = [run.name for run in self.runs if run.stage.name not in ("train", "evaluate")]

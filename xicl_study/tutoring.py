@@ -10,7 +10,6 @@ __all__ = ['DEFAULT_POLICY', 'LETTERS', 'tutorial_policy', 'widgets_wanted', 'ma
 import hashlib, html, os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Number
 from .storage import DataError, UnknownNameError
 
 # %% ../nbs/18_tutoring.ipynb #7ded0c0b
@@ -170,8 +169,8 @@ def same_value(
     "Tell whether two values are the same: numbers within the tolerance, sequences and mappings item by item, anything else by equality."
     got, wanted = (value.tolist() if hasattr(value, "tolist") else value for value in (got, wanted))
     if isinstance(wanted, bool | str): return type(got) is type(wanted) and got == wanted
-    if isinstance(wanted, Number):
-        if not isinstance(got, Number) or isinstance(got, bool): return False
+    if isinstance(wanted, int | float | complex):
+        if not isinstance(got, int | float | complex) or isinstance(got, bool): return False
         return got == wanted or abs(got - wanted) <= tolerance
     if isinstance(wanted, Mapping): return isinstance(got, Mapping) and set(got) == set(wanted) and all(same_value(got[key], wanted[key], tolerance) for key in wanted)
     if isinstance(wanted, Sequence):

@@ -45,6 +45,7 @@ def made_with(
     from importlib.metadata import version
     from xicl_study.models import EMBEDDED, choose_device
     task = str(recipe["task"])
+    data:dict|str
     if task in SHIPPED: data = {file: entry["sha256"] for file, entry in manifest()["files"].items() if file.startswith((task.split("-")[0], "languages"))}
     else: data = sha256(task) if Path(task).is_file() else task
     models = [EMBEDDED[name].requirement if name in EMBEDDED else name for name in (recipe["policy"], recipe.get("encoder", ""))]
@@ -162,7 +163,7 @@ def variant_predictions(
 
 # %% ../nbs/16d_variants.ipynb #0311e4a5
 _ALONE = {"training.answer_weight": 0.0, "training.no_demonstrations_weight": 0.0, "training.policy_weight": 0.0, "training.kl_weight": 0.0, "training.lambda_coh": 0.0, "training.lambda_align": 1.0}
-ABLATIONS = {  # name -> (title, group, what differs)
+ABLATIONS:dict[str, tuple[str, str, dict]] = {  # name -> (title, group, what differs)
     "full": ("full", "full", {}),
     "no_alignment": ("without alignment loss", "losses", {"training.lambda_align": 0.0}),
     "no_coherence": ("without coherence loss", "losses", {"training.lambda_coh": 0.0}),
