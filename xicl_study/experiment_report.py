@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 from .figures import METRIC_TITLES, display_name
 from .gallery import run_places
+from .report_parts import finish_page, repeat_commands, write_notebook_pages
 from .report import PAGE_STYLE, _failures, _figures, _links, markdown_tables, read_part, read_recipe
 from .storage import DataError, read_json, read_parquet, write_text
 
@@ -73,11 +74,11 @@ EXPERIMENT_PAGE = """<!doctype html>
 <section id="figures"><h2>Figures</h2>{% for figure in figures %}<figure><div class="scroll" tabindex="0" role="region" aria-label="{{ figure.title }}">
 <img src="data:image/png;base64,{{ figure.data }}" alt="{{ figure.alt }}"></div><figcaption>{{ figure.title }}. {{ figure.alt }}</figcaption></figure>
 {% else %}<div class="note"><p>There are no figures in this study yet.</p></div>{% endfor %}</section>
-<section id="again"><h2>Do it again</h2><pre><code>{{ command }}</code></pre>
+<section id="again"><h2>Do it again</h2><pre tabindex="0"><code>{{ command }}</code></pre>
 {% if files %}<h3>Executed notebooks</h3><div class="scroll"><table class="left"><tbody>{% for name, links in files %}<tr><th scope="row">{{ name }}</th><td>
 {% for title, target in links %}<a href="{{ target }}">{{ title }}</a> {% endfor %}</td></tr>{% endfor %}</tbody></table></div>{% endif %}
-<h3>Recipe</h3>{% if recipe %}<pre><code>{{ recipe_text }}</code></pre>{% else %}<div class="note"><p>The recipe is missing.</p></div>{% endif %}
-<h3>Environment</h3>{% if environment %}<pre><code>{{ environment_text }}</code></pre>{% else %}<div class="note"><p>The environment was not recorded.</p></div>{% endif %}
+<h3>Recipe</h3>{% if recipe %}<pre tabindex="0"><code>{{ recipe_text }}</code></pre>{% else %}<div class="note"><p>The recipe is missing.</p></div>{% endif %}
+<h3>Environment</h3>{% if environment %}<pre tabindex="0"><code>{{ environment_text }}</code></pre>{% else %}<div class="note"><p>The environment was not recorded.</p></div>{% endif %}
 {% if notes %}<h3>Parts that could not be read</h3>{% for note in notes %}<div class="note"><p>{{ note }}</p></div>{% endfor %}{% endif %}</section>
 </main></body></html>
 """
@@ -94,17 +95,17 @@ def write_experiment_report(
     recipe = read_part(lambda: read_recipe(folder/"recipe.yaml"), notes, {})
     environment = read_part(lambda: dict(read_json(folder/"environment.json")), notes, {})
     results = read_part(lambda: read_parquet(folder/"results.parquet"), notes, None)
-    places = run_places(folder)
+    places, _ = run_places(folder), write_notebook_pages(folder, PAGE_STYLE, notes)
     findings = [(f"{experiment}{'' if part == 'all' else f', {display_name(part)}'}", read_part(lambda: read_json(run/"findings.json"), notes, []))
                 for experiment, part, _, run in places if (run/"findings.json").is_file()]
-    files = [(f"{experiment} · {display_name(part)}, seed {seed}", _links(folder, [("notebook", (run/"notebook.ipynb").relative_to(folder))])) for experiment, part, seed, run in places]
+    files = [(f"{experiment} · {display_name(part)}, seed {seed}", _links(folder, [(title, (run/name).relative_to(folder)) for title, name in (("read", "notebook.html"), ("notebook", "notebook.ipynb"))])) for experiment, part, seed, run in places]
     page = Environment(autoescape=True, trim_blocks=True).from_string(EXPERIMENT_PAGE).render(
         name=recipe.get("name") or folder.resolve().name, style=Markup(PAGE_STYLE), recipe=recipe, environment=environment, findings=findings,
         failures=_failures(folder, notes), tables=read_part(lambda: experiment_tables(results), notes, []) if results is not None else [],
-        figures=_figures(folder, notes), files=files, command=environment.get("command") or "xicl run --recipe recipe.yaml    # in the folder of this report",
+        figures=_figures(folder, notes), files=files, command=environment.get("command") or repeat_commands(folder, environment),
         recipe_text=yaml.safe_dump(recipe, allow_unicode=True, sort_keys=False, width=100), environment_text=json.dumps(environment, indent=2, ensure_ascii=False),
         notes=list(dict.fromkeys(notes)))
-    write_text(folder/"report.html", "\n".join(line for line in page.splitlines() if line.strip()) + "\n")
+    write_text(folder/"report.html", finish_page("\n".join(line for line in page.splitlines() if line.strip()) + "\n"))
     return folder/"report.html"
 
 # %% ../nbs/15b_experiment_report.ipynb #913cb873
