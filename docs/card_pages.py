@@ -41,6 +41,7 @@ def data_page(
     parts = ["# Data cards", "All data ship with the package. `xicl data` lists the files, and `xicl data --verify` compares them with their checksums. "
              "How they were made stands in [the notebook that builds them](../library/data/build_data.md) and [the one that builds the prompts](../library/data/build_prompts.md)."]
     for name, facts in manifest["files"].items():
+        if name not in texts: raise KeyError(f"docs/cards.yaml has no card for {name}; write what it is, what it is not, and what it is for")
         card = texts[name]
         sources = "<br>".join(html.escape(f"{source['package']} {source.get('version', '')}: {source['licence']}") for source in facts.get("sources", []))
         parts += [f"## {name} {{ #{name.replace('/', '-')} }}", _facts([("What it is", inline(card["is"])), ("What it is not", inline(card["is not"])), ("Made for", inline(card["for"])),

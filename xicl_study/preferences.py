@@ -154,7 +154,8 @@ def build_pairs(
     numbers = number_pools(candidates, columns)
     keys, languages = candidates.key.to_numpy(dtype=object), candidates.language.to_numpy(dtype=object)
     pools = sort_pools(numbers, candidates[reward].to_numpy(dtype=np.float64, na_value=np.nan))
-    chosen, rejected = closest_places(pools, pools.highest, keys), closest_places(pools, rule_targets(pools, rule), keys)
+    chosen = smallest_keys(pools, pools.rewards == pools.highest[pools.owners], keys)
+    rejected = closest_places(pools, rule_targets(pools, rule), keys)
     reasons = np.select([pools.sizes < 2, pools.lowest == pools.highest, pools.rewards[rejected] >= pools.highest], ["one_candidate", "all_equal", "none_below"], "")
     good = reasons == ""
     best, worse = pools.rows[chosen[good]], pools.rows[rejected[good]]
