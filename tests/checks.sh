@@ -15,6 +15,6 @@ echo "== nbdev_test"  # pytest runs the tutorials
 nbdev_test --path nbs --n_workers 2 --do_print --skip_folder_re '^([_.]|tutorials$)'
 echo "== pytest"
 code=0
-python -m pytest -q || code=$?
+python -m pytest -q -n 2 --dist loadfile || code=$?  # two processes, each with whole files
 if [ "$code" = 5 ]; then echo "no test was collected"; fi
 exit "$code"

@@ -98,7 +98,8 @@ def write_experiment_report(
     places, _ = run_places(folder), write_notebook_pages(folder, PAGE_STYLE, notes)
     findings = [(f"{experiment}{'' if part == 'all' else f', {display_name(part)}'}", read_part(lambda: read_json(run/"findings.json"), notes, []))
                 for experiment, part, _, run in places if (run/"findings.json").is_file()]
-    files = [(f"{experiment} · {display_name(part)}, seed {seed}", _links(folder, [(title, (run/name).relative_to(folder)) for title, name in (("read", "notebook.html"), ("notebook", "notebook.ipynb"))])) for experiment, part, seed, run in places]
+    pages = ("read", "notebook.html"), ("notebook", "notebook.ipynb")
+    files = [(f"{experiment} · {display_name(part)}, seed {seed}", _links(folder, [(title, (run/name).relative_to(folder)) for title, name in pages])) for experiment, part, seed, run in places]
     page = Environment(autoescape=True, trim_blocks=True).from_string(EXPERIMENT_PAGE).render(
         name=recipe.get("name") or folder.resolve().name, style=Markup(PAGE_STYLE), recipe=recipe, environment=environment, findings=findings,
         failures=_failures(folder, notes), tables=read_part(lambda: experiment_tables(results), notes, []) if results is not None else [],
