@@ -175,7 +175,7 @@ def reward_model_of(
     others = [item for item in load_instructions(codes, "train") if item.id in wanted] if codes else []
     preferences = english_preferences(_shown([*english, *others], settings), seed)
     return train_reward_model(settings.reward_base or recipe["policy"], preferences, Path(folder)/"reward_models", rank=16 if recipe["policy"] != "smoke" else 0, epochs=settings.reward_epochs,
-                              learning_rate=settings.reward_learning_rate, seed=seed, dtype=recipe.get("dtype", "auto"), progress=progress)
+                              max_length=settings.reward_max_length, learning_rate=settings.reward_learning_rate, seed=seed, dtype=recipe.get("dtype", "auto"), progress=progress)
 
 # %% ../nbs/12d_croco_data.ipynb #4f527360
 def make_pool(

@@ -46,6 +46,7 @@ class CrocoSettings:
     reward_base:str = ""             # what a trained one grows from; the policy when empty
     reward_template:str = "chat"     # of a reward model from outside: "chat" or "plain"
     reward_prompts:int = 0           # English prompts that a trained one learns from; 0 for all
+    reward_max_length:int = 512      # tokens of prompt and answer; a trained one leaves longer preferences out
     reward_epochs:float = 1.0        # passes over their preferences
     reward_learning_rate:float = 2e-4 # highest
     rule:str = "mu_minus_2sigma"     # which candidate is rejected
@@ -60,7 +61,8 @@ class CrocoSettings:
     udhr_articles:int = 10           # articles of the Declaration whose log-loss is measured
     resamples:int = 2000             # bootstrap repetitions
 
-POSITIVE = ("train_prompts", "test_prompts", "open_limit", "max_prompt_length", "k", "max_tokens", "open_tokens", "reward_epochs", "reward_learning_rate", "udhr_articles", "resamples")
+POSITIVE = ("train_prompts", "test_prompts", "open_limit", "max_prompt_length", "k", "max_tokens", "open_tokens", "reward_max_length",
+            "reward_epochs", "reward_learning_rate", "udhr_articles", "resamples")
 NOT_NEGATIVE = ("validation_prompts", "held_out_prompts", "temperature", "reward_prompts", "online_tokens")
 
 def croco_settings(
