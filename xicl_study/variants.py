@@ -16,7 +16,7 @@ from .methods import OWN, TRAINED, Bench, depends_on_seed, method_info, run_meth
 from .settings import training_settings
 from .storage import DataError, UnknownNameError, cache_folder, fingerprint, read_parquet, sha256, write_parquet
 from .stages import code_fingerprint
-from .study import merge
+from .study import override
 from .tasks import SHIPPED, manifest
 
 # %% ../nbs/16d_variants.ipynb #2d2779e2
@@ -25,11 +25,7 @@ def varied(
     overrides:Mapping|None=None,  # values that win; "training.steps" reaches into a group
 )->dict:
     "Return a recipe with some values changed. Raises `UnknownNameError` and `RecipeError` for a training setting that does not exist."
-    for key, value in (overrides or {}).items():
-        *groups, last = key.split(".")
-        change = {last: value}
-        for group in reversed(groups): change = {group: change}
-        recipe = merge(recipe, change)
+    recipe = override(recipe, overrides)
     training_settings(recipe.get("training", {}))
     return recipe
 
