@@ -1,4 +1,5 @@
 # make study   environment, models, default recipe; prints where the report is
+# make study-all  every study that is published, one after another; goes on where it was killed
 # make test    environment and all checks
 # make lab     JupyterLab on nbs/index.ipynb
 # make docs    the site in _docs/site, built without a network
@@ -7,6 +8,7 @@
 #
 # PYTHON=python3.12 make study      another Python (3.11 or 3.12)
 # RECIPE="laptop --quick" make study  another recipe, or more options of `xicl run`
+# STUDIES="wide scaling" OPTIONS=--quick make study-all   some of them, at their small size
 # TORCH_INSTALL="pip install ..."   another way to install torch, for a CUDA or ROCm build or a mirror,
 #                                   run as `.venv/bin/python -m $TORCH_INSTALL`
 
@@ -16,10 +18,17 @@ TORCH_INSTALL ?= pip install torch==2.13.0
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,13))' 2>/dev/null && { echo $$p; break; }; done)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 
-.PHONY: study test lab docs release clean readme publish
+.PHONY: study study-all test lab docs release clean readme publish
 
 study: $(VENV)/.study
 	$(VENV)/bin/xicl run --recipe $(RECIPE)
+
+# A study that fails does not stop the next one. `xicl run` skips what is done, so the same command goes on after a kill.
+STUDIES ?= laptop laptop-full ablation reward_sweep consistency embedding_quality low_resource wide linguistic_knowledge scaling unseen_task convergence croco-laptop
+OPTIONS ?=
+study-all: $(VENV)/.study
+	@failed=; for study in $(STUDIES); do echo "== $$study"; $(VENV)/bin/xicl run --recipe $$study $(OPTIONS) || failed="$$failed $$study"; done; \
+	test -z "$$failed" || { echo "Not finished:$$failed. The same command goes on from there."; exit 1; }
 
 test: $(VENV)/.dev
 	VENV=$(VENV) bash tests/checks.sh

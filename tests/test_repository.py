@@ -1,5 +1,5 @@
 """The repository and what is built from it: notebooks, exported code, README, wheel."""
-import json, os, subprocess, sys, zipfile
+import json, os, shutil, subprocess, sys, time, zipfile
 import pytest
 from conftest import REPOSITORY
 
@@ -71,3 +71,24 @@ def test_experiments_run_by_plain_papermill(path, tmp_path):
     from test_experiments import NAMES, check_run
     for folder in (tmp_path/"outputs"/"by-hand"/"runs").glob("*/all/0"):
         if folder.parents[1].name in NAMES: check_run(folder, path.stem[3:])
+
+def test_all_studies_run_in_turn_and_the_failed_one_is_named(tmp_path):
+    if shutil.which("make") is None: pytest.skip("make is not installed")
+    made = tmp_path/"venv"
+    (made/"bin").mkdir(parents=True)
+    for name in (".torch", ".study"): (made/name).touch()
+    program = made/"bin"/"xicl"
+    program.write_text('#!/bin/sh\necho "$@" >> "$CALLS"\ntest "$3" != wide\n')
+    program.chmod(0o755)
+    later = time.time() + 3600
+    for name in (".torch", ".study"): os.utime(made/name, (later, later))
+    run = lambda *options: subprocess.run(["make", "study-all", f"VENV={made}", *options], cwd=REPOSITORY, env={**os.environ, "CALLS": str(tmp_path/"calls")}, capture_output=True, text=True, timeout=60)
+    ended = run("OPTIONS=--quick")
+    called = [line.split() for line in (tmp_path/"calls").read_text().splitlines()]
+    assert ended.returncode != 0 and "Not finished: wide." in ended.stdout
+    assert all(call[:2] == ["run", "--recipe"] and call[3:] == ["--quick"] for call in called)
+    known = {path.stem for path in (REPOSITORY/"xicl_study"/"recipes").glob("*.yaml")}
+    names = [call[2] for call in called]
+    assert names.index("scaling") > names.index("wide"), "a failed study stopped the next ones"
+    assert len(names) == len(set(names)) and known - set(names) == {"smoke", "laptop-experiments", "croco-smoke", "croco-eurollm-9b", "croco-tiny-aya"}
+    assert run("STUDIES=laptop scaling").returncode == 0
