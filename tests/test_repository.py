@@ -82,7 +82,8 @@ def test_all_studies_run_in_turn_and_the_failed_one_is_named(tmp_path):
     program.chmod(0o755)
     later = time.time() + 3600
     for name in (".torch", ".study"): os.utime(made/name, (later, later))
-    run = lambda *options: subprocess.run(["make", "study-all", f"VENV={made}", *options], cwd=REPOSITORY, env={**os.environ, "CALLS": str(tmp_path/"calls")}, capture_output=True, text=True, timeout=60)
+    environment = {**os.environ, "CALLS": str(tmp_path/"calls")}
+    def run(*options): return subprocess.run(["make", "study-all", f"VENV={made}", *options], cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60)
     ended = run("OPTIONS=--quick")
     called = [line.split() for line in (tmp_path/"calls").read_text().splitlines()]
     assert ended.returncode != 0 and "Not finished: wide." in ended.stdout

@@ -6,14 +6,14 @@
 __all__ = ['EXPERIMENT_PAGE', 'metric_title', 'metric_table', 'experiment_tables', 'write_experiment_report', 'study_markdown']
 
 # %% ../nbs/15b_experiment_report.ipynb #7d3c6d03
-import json
 from pathlib import Path
 import pandas as pd
 from .figures import METRIC_TITLES, display_name
 from .gallery import run_places
-from .report_parts import finish_page, repeat_commands, write_notebook_pages
-from .report import PAGE_STYLE, _failures, _figures, _links, markdown_tables, read_part, read_recipe
-from .storage import DataError, read_json, read_parquet, write_text
+from .pages import PAGE_STYLE, page_links, read_part, read_recipe, study_parts, write_page
+from .report import markdown_tables
+from .report_parts import write_notebook_pages
+from .storage import read_json, read_parquet
 
 # %% ../nbs/15b_experiment_report.ipynb #9568b460
 _PLAIN = {"study", "experiment", "language", "method", "metric", "value", "low", "high", "n"}
@@ -87,27 +87,16 @@ def write_experiment_report(
     study_folder:str|Path, # outputs/<study>
 )->Path:
     "Write report.html of a study from the files that are there, and return its path. Raises `DataError` when the folder does not exist."
-    from jinja2 import Environment
-    from markupsafe import Markup
-    import yaml
-    folder, notes = Path(study_folder), []
-    if not folder.is_dir(): raise DataError(f"{folder} does not exist. Run the study first: xicl run")
-    recipe = read_part(lambda: read_recipe(folder/"recipe.yaml"), notes, {})
-    environment = read_part(lambda: dict(read_json(folder/"environment.json")), notes, {})
+    parts = study_parts(study_folder)
+    folder, notes = parts.folder, parts.notes
     results = read_part(lambda: read_parquet(folder/"results.parquet"), notes, None)
     places, _ = run_places(folder), write_notebook_pages(folder, PAGE_STYLE, notes)
     findings = [(f"{experiment}{'' if part == 'all' else f', {display_name(part)}'}", read_part(lambda: read_json(run/"findings.json"), notes, []))
                 for experiment, part, _, run in places if (run/"findings.json").is_file()]
     pages = ("read", "notebook.html"), ("notebook", "notebook.ipynb")
-    files = [(f"{experiment} · {display_name(part)}, seed {seed}", _links(folder, [(title, (run/name).relative_to(folder)) for title, name in pages])) for experiment, part, seed, run in places]
-    page = Environment(autoescape=True, trim_blocks=True).from_string(EXPERIMENT_PAGE).render(
-        name=recipe.get("name") or folder.resolve().name, style=Markup(PAGE_STYLE), recipe=recipe, environment=environment, findings=findings,
-        failures=_failures(folder, notes), tables=read_part(lambda: experiment_tables(results), notes, []) if results is not None else [],
-        figures=_figures(folder, notes), files=files, command=environment.get("command") or repeat_commands(folder, environment),
-        recipe_text=yaml.safe_dump(recipe, allow_unicode=True, sort_keys=False, width=100), environment_text=json.dumps(environment, indent=2, ensure_ascii=False),
-        notes=list(dict.fromkeys(notes)))
-    write_text(folder/"report.html", finish_page("\n".join(line for line in page.splitlines() if line.strip()) + "\n"))
-    return folder/"report.html"
+    files = [(f"{experiment} · {display_name(part)}, seed {seed}", page_links(folder, [(title, (run/name).relative_to(folder)) for title, name in pages])) for experiment, part, seed, run in places]
+    tables = read_part(lambda: experiment_tables(results), notes, []) if results is not None else []
+    return write_page(parts, EXPERIMENT_PAGE, findings=findings, tables=tables, files=files)
 
 # %% ../nbs/15b_experiment_report.ipynb #913cb873
 def study_markdown(
