@@ -51,8 +51,8 @@ def lab(tmp_path_factory):
             process.wait(30)
 
 def open_in_lab(page, lab, notebook):
-    """Open a notebook and wait until its kernel is ready."""
-    page.goto(f"{lab['address']}/lab/tree/{notebook.as_posix()}?token={TOKEN}", wait_until="domcontentloaded", timeout=180_000)
+    """Open a notebook in a workspace of its own, so that no other one comes back beside it, and wait until its kernel is ready."""
+    page.goto(f"{lab['address']}/lab/workspaces/{notebook.stem}/tree/{notebook.as_posix()}?token={TOKEN}", wait_until="domcontentloaded", timeout=180_000)
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=180_000)
     page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=180_000)   # before that, running asks for a kernel
 
