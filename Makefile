@@ -2,6 +2,7 @@
 # make study-all  every study that is published, one after another; goes on where it was killed
 # make test    environment and all checks
 # make lab     JupyterLab on nbs/index.ipynb
+# make tutorials  the tutorials that were changed, run with their outputs kept, for the site
 # make docs    the site in _docs/site, built without a network
 # make release all checks, then a wheel that was built and tried, in dist/
 # make clean   remove the environment and built files (outputs/ stays)
@@ -18,7 +19,7 @@ TORCH_INSTALL ?= pip install torch==2.13.0
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,13))' 2>/dev/null && { echo $$p; break; }; done)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 
-.PHONY: study study-all test lab docs release clean readme publish
+.PHONY: study study-all test lab docs tutorials release clean readme publish
 
 study: $(VENV)/.study
 	$(VENV)/bin/xicl run --recipe $(RECIPE)
@@ -43,6 +44,9 @@ lab: $(VENV)/.study
 
 docs: $(VENV)/.dev
 	$(VENV)/bin/python docs/build.py
+
+tutorials: $(VENV)/.dev
+	$(VENV)/bin/python docs/run_tutorials.py
 
 # All checks, then source archive and wheel, their metadata, and the wheel in an empty environment. Nothing is uploaded.
 release: test

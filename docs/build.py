@@ -10,6 +10,7 @@ sys.path.insert(0, str(HERE))
 from card_pages import data_page, model_page, published_page, recipe_page  # noqa: E402
 from notebook_pages import change_links, has_outputs, notebook_page, read_notebook, title_of  # noqa: E402
 from reference_pages import module_page  # noqa: E402
+from run_tutorials import KEPT, is_current  # noqa: E402
 
 SECTIONS = {"tutorials": "Tutorials", "experiments": "Experiments"}
 
@@ -25,7 +26,7 @@ class Site:
             inside = path.relative_to(REPOSITORY/"nbs")
             place = inside if inside.parts[0] in ("tutorials", "experiments") else Path("library")/inside
             self.notebooks[path] = "index.md" if inside.name == "index.ipynb" else str(place.with_suffix(".md"))
-        self.published = {path: str(path.relative_to(REPOSITORY/"outputs").with_suffix(".md")) for path in sorted((REPOSITORY/"outputs"/"published").rglob("*.ipynb"))}
+        self.published = {path: str(path.relative_to(REPOSITORY/"outputs").with_suffix(".md")) for path in sorted((REPOSITORY/"outputs"/"published").rglob("*.ipynb")) if path.parent != KEPT}
         self.texts = {REPOSITORY/name: f"project/{name.lower()}" for name in ("CONTRIBUTING.md", "CHANGELOG.md")}
         self.texts |= {REPOSITORY/"README.md": "index.md", REPOSITORY/"data"/"README.md": "project/data.md"}
 
@@ -119,6 +120,9 @@ def add_notebooks(
             notebook = read_notebook(runs[0])
             links = ", ".join(f"[{_run_title(run)}]({os.path.relpath(site.published[run], Path(place).parent)})" for run in runs)
             before = f"!!! info \"With the outputs of a published run\"\n    Shown: {_run_title(runs[0])}. All runs: {links}."
+        elif place.startswith("tutorials") and is_current(path, KEPT/path.name):
+            notebook = read_notebook(KEPT/path.name)
+            before = f"!!! info \"Run with the tutorial's own model\"\n    Controls are shown as pictures here. To move them, and to solve the exercises, open it in JupyterLab: `make lab`, then `{path.relative_to(REPOSITORY)}`."
         elif place.startswith(("tutorials", "experiments")) and not has_outputs(notebook):
             before = f"!!! note \"Not run yet\"\n    This page shows the notebook without outputs. To see them, open it in JupyterLab: `make lab`, then `{path.relative_to(REPOSITORY)}`."
         site.write(place, notebook_page(notebook, site.figure(place), site.target(place, path.parent), before))

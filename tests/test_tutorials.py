@@ -1,5 +1,5 @@
 """The tutorials: each runs from top to bottom, teaches what it says, and checks its own exercises and quiz."""
-import json, os, re, time
+import json, os, re, subprocess, sys, time
 from concurrent.futures import ThreadPoolExecutor
 import nbformat, pytest
 from nbclient import NotebookClient
@@ -48,6 +48,24 @@ def check_outputs(notebook):
             pictures += 1
             assert len(output.metadata.get("image/png", {}).get("alt", "")) > 30, f"cell {number}: a picture without words for those who cannot see it"
     return pictures
+
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_the_site_shows_each_as_it_is(path):
+    sys.path.insert(0, str(REPOSITORY/"docs"))
+    from run_tutorials import KEPT, is_current
+    assert is_current(path, KEPT/path.name), "the tutorial was changed since it was run for the site: make tutorials"
+    assert check_outputs(nbformat.read(KEPT/path.name, as_version=4)) >= 3
+    text = (KEPT/path.name).read_text(encoding="utf-8")
+    assert len(text) < 1_500_000
+    for root in ("/tmp/", "/home/", "/root/", "/Users/", str(REPOSITORY)): assert root not in text, f"the outputs name {root}"
+
+def test_a_tutorial_is_run_and_kept(tmp_path):
+    command = [sys.executable, str(REPOSITORY/"docs"/"run_tutorials.py"), "--folder", str(tmp_path), "--policy", "smoke"]
+    done = subprocess.run([*command, "7"], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0 and [path.name for path in tmp_path.iterdir()] == ["7_reading_results.ipynb"] and "1 run, 7 left" in done.stdout
+    assert check_outputs(nbformat.read(tmp_path/"7_reading_results.ipynb", as_version=4)) >= 3
+    failed = subprocess.run([*command, "nine"], capture_output=True, text=True, timeout=60)
+    assert failed.returncode == 1 and "There is no tutorial nine" in failed.stderr and "Traceback" not in failed.stderr
 
 def test_there_are_eight():
     assert [path.stem.split("_")[0] for path in TUTORIALS] == list("12345678")

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LOG_COLUMNS', 'SETTINGS_OF', 'ClosedLoopTrainer', 'trainer_arguments', 'LossTrainer', 'ProgressCallback',
            'training_log', 'run_trainer', 'validation_accuracy', 'training_facts', 'train_adapter', 'adapters_of',
-           'train_study']
+           'parent_of', 'train_study']
 
 # %% ../nbs/11_trainers.ipynb #7abe16cb
 import math, time
@@ -257,6 +257,13 @@ def adapters_of(
     if "warm_up" in needed and not settings.warm_up_queries: raise RecipeError("The method warm_up needs training.warm_up_queries to be more than 0.")
     return [TRAINED[who] for who in needed]
 
+def parent_of(
+    name:str,    # "warm_up", "closed_loop" or "sft"
+    recipe:dict, # a resolved recipe
+)->str:
+    "Return the adapter that a training goes on from: the warm-up's for the closed loop, where the recipe has a warm-up; else an empty name."
+    return "warm_up" if name == "closed_loop" and training_settings(recipe.get("training", {})).warm_up_queries else ""
+
 def train_study(
     recipe:dict,                  # a resolved recipe
     folder:str|Path,              # the trainings lie below it
@@ -266,6 +273,6 @@ def train_study(
     "Train the adapters that a recipe's methods need; return the folder of each. Finished ones are kept."
     done = {}
     for name in adapters_of(recipe["methods"], training_settings(recipe.get("training", {}))):
-        parent = done["warm_up"]/"adapter" if name == "closed_loop" and "warm_up" in done else None
-        done[name] = train_adapter(name, recipe, Path(folder)/name, seed, parent, progress)
+        parent = parent_of(name, recipe)
+        done[name] = train_adapter(name, recipe, Path(folder)/name, seed, done[parent]/"adapter" if parent else None, progress)
     return done

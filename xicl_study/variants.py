@@ -54,10 +54,9 @@ def adapter_key(
     seed:int=0,  # of everything that is drawn
 )->str:
     "Return the name of a trained adapter in the cache."
-    from xicl_study.trainers import training_facts
-    warm_up = name == "closed_loop" and training_settings(recipe.get("training", {})).warm_up_queries
-    parent = adapter_key(recipe, "warm_up", seed) if warm_up else None
-    return fingerprint(training_facts(name, recipe, seed)["fingerprint"], parent, made_with({**recipe, "encoder": ""}, "trainers"), length=16)
+    from xicl_study.trainers import parent_of, training_facts
+    parent = parent_of(name, recipe)
+    return fingerprint(training_facts(name, recipe, seed)["fingerprint"], adapter_key(recipe, parent, seed) if parent else None, made_with({**recipe, "encoder": ""}, "trainers"), length=16)
 
 @contextlib.contextmanager
 def _alone(path):
@@ -73,10 +72,10 @@ def trained_variant(
     progress:Callable|None=None,  # called with (done, total, note)
 )->Path:
     "Return the folder of a variant's trained adapter; train it when no study has done so yet."
-    from xicl_study.trainers import train_adapter
+    from xicl_study.trainers import parent_of, train_adapter
     recipe = varied(recipe, overrides)
-    warm_up = name == "closed_loop" and training_settings(recipe.get("training", {})).warm_up_queries
-    parent = trained_variant(recipe, None, seed, "warm_up", progress)/"adapter" if warm_up else None
+    before = parent_of(name, recipe)
+    parent = trained_variant(recipe, None, seed, before, progress)/"adapter" if before else None
     with _alone(cache_folder("adapters")/adapter_key(recipe, name, seed)) as folder:
         try: return train_adapter(name, recipe, folder, seed, parent, progress)
         finally: _forget()
@@ -195,18 +194,23 @@ def _whole(folder):
     from xicl_study.models import check_cache
     return (folder/"training.json").is_file() and (folder/"log.parquet").is_file() and check_cache(folder/"adapter")
 
+def _both_places(recipe, folder, seed):
+    "Each adapter that a recipe needs: its name, its folder in the study, its folder in the cache."
+    from xicl_study.trainers import adapters_of
+    for name in adapters_of(recipe["methods"], training_settings(recipe.get("training", {}))):
+        yield name, Path(folder)/name, cache_folder("adapters")/adapter_key(recipe, name, seed)
+
 def share_training(
     recipe:dict,      # a resolved recipe
     folder:str|Path,  # of the study's training
     seed:int=0,       # of the training
 )->list[str]:
     "Copy the adapters of a study's training to the cache; return the names of those that were not there."
-    from xicl_study.trainers import adapters_of
     new = []
-    for name in adapters_of(recipe["methods"], training_settings(recipe.get("training", {}))):
-        with _alone(cache_folder("adapters")/adapter_key(recipe, name, seed)) as place:
-            if _whole(place) or not _whole(Path(folder)/name): continue
-            _copied(Path(folder)/name, place)
+    for name, own, cached in _both_places(recipe, folder, seed):
+        with _alone(cached) as place:
+            if _whole(place) or not _whole(own): continue
+            _copied(own, place)
             new.append(name)
     return new
 
@@ -216,12 +220,10 @@ def shared_training(
     seed:int=0,       # of the training
 )->list[str]:
     "Copy the adapters that a recipe needs from the cache to a study's folder, where they are missing; return their names."
-    from xicl_study.trainers import adapters_of
     taken = []
-    for name in adapters_of(recipe["methods"], training_settings(recipe.get("training", {}))):
-        place, own = cache_folder("adapters")/adapter_key(recipe, name, seed), Path(folder)/name
-        if own.exists() or not _whole(place): continue
+    for name, own, cached in _both_places(recipe, folder, seed):
+        if own.exists() or not _whole(cached): continue
         own.parent.mkdir(parents=True, exist_ok=True)
-        _copied(place, own)
+        _copied(cached, own)
         taken.append(name)
     return taken
