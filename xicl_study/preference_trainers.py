@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['LOG_NAMES', 'LOG_COLUMNS', 'undisturbed_randomness', 'CheckpointCallback', 'Checkpoint', 'best_checkpoint',
-           'shared_arguments', 'checkpoint_interval', 'lora_configuration', 'quiet_bars', 'stored_dataset',
-           'preference_log', 'last_whole_checkpoint', 'live', 'train_sft', 'train_dpo', 'reward_function', 'train_grpo',
-           'online_dpo_classes', 'train_online_dpo']
+           'shared_arguments', 'checkpoint_interval', 'lora_configuration', 'quiet_bars', 'project_answers_only',
+           'stored_dataset', 'preference_log', 'last_whole_checkpoint', 'live', 'train_sft', 'train_dpo',
+           'reward_function', 'train_grpo', 'online_dpo_classes', 'train_online_dpo']
 
 # %% ../nbs/11b_preference_trainers.ipynb #17632734
 import contextlib, json, math, os, random, shutil, time
@@ -134,6 +134,18 @@ def quiet_bars():
         if before is None: del os.environ["TQDM_DISABLE"]
         else: os.environ["TQDM_DISABLE"] = before
 
+@contextlib.contextmanager
+def project_answers_only():
+    "Let TRL's head score only the tokens that count, on a processor too, for a block. TRL does so where Triton runs; elsewhere it scores prompts and padding as well, which with a large vocabulary is most of a step."
+    from trl.trainer import utils
+    known = getattr(utils, "_use_triton", None)  # a private name of TRL: where it is missing, nothing changes
+    if known is None:
+        yield
+        return
+    utils._use_triton = lambda device: device.type == "cpu" or known(device)
+    try: yield
+    finally: utils._use_triton = known
+
 def stored_dataset(
     rows:pd.DataFrame,           # checked
     columns:Sequence[str],       # that TRL shall see
@@ -148,7 +160,7 @@ def stored_dataset(
         (folder/"whole").touch()
     return load_from_disk(folder)
 
-# %% ../nbs/11b_preference_trainers.ipynb #c5f43c55
+# %% ../nbs/11b_preference_trainers.ipynb #5e8d5a4b
 LOG_NAMES = {"rewards/chosen": "reward_chosen", "rewards/rejected": "reward_rejected", "rewards/accuracies": "accuracy", "rewards/margins": "margin", "logps/chosen": "log_prob_chosen",
              "logps/rejected": "log_prob_rejected", "mean_token_accuracy": "token_accuracy", "objective/kl": "kl", "objective/scores": "reward", "completions/mean_length": "answer_tokens"}
 LOG_COLUMNS = ("step", "epoch", "loss", "learning_rate", "grad_norm", "accuracy", "margin", "reward_chosen", "reward_rejected", "log_prob_chosen", "log_prob_rejected",
@@ -199,12 +211,12 @@ def live(
     last, generated = last_whole_checkpoint(checkpoints), {"generated_tokens": 0, "missing_rewards": 0}
     if last is not None and (last/"counts.json").is_file(): generated |= read_json(last/"counts.json")
     if last is None: shutil.rmtree(folder/"steps", ignore_errors=True)
-    with quiet_bars(): trainer = build(checkpoints, generated)
+    with quiet_bars(), project_answers_only(): trainer = build(checkpoints, generated)
     policy.model, policy.adapters, policy.active = trainer.model, ["default"], "default"
     trainer.remove_callback(PrinterCallback)  # its lines stand in log.parquet
     trainer.add_callback(CheckpointCallback(policy, folder, measure, progress, method, generated))
     try:
-        with quiet_bars(): trainer.train(resume_from_checkpoint=str(last) if last else None)
+        with quiet_bars(), project_answers_only(): trainer.train(resume_from_checkpoint=str(last) if last else None)
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, SafetensorError) as error:
         if last is None or trainer.state.global_step > int(last.name.split("-")[1]): raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -218,7 +230,7 @@ def live(
         shutil.rmtree(folder/"checkpoints", ignore_errors=True)
     return folder/"adapter"
 
-# %% ../nbs/11b_preference_trainers.ipynb #5e8d5a4b
+# %% ../nbs/11b_preference_trainers.ipynb #698221bf
 def train_sft(
     policy:Policy,       # without adapters
     answers:pd.DataFrame,# columns prompt_id, language, prompt, completion
@@ -269,7 +281,7 @@ def _evaluated(validation, settings):
     "Return the arguments that let TRL evaluate at each checkpoint, where there is something to evaluate on."
     return {"eval_strategy": "steps", "eval_steps": checkpoint_interval(settings)} if len(validation) else {}
 
-# %% ../nbs/11b_preference_trainers.ipynb #9c8745a4
+# %% ../nbs/11b_preference_trainers.ipynb #3094bce0
 def reward_function(
     score:Callable[[list[str], list[str]], Sequence[float]], # (prompts, answers) -> one reward each; NaN or None where it fails
     counts:dict,   # `generated_tokens` and `missing_rewards` are added up here
