@@ -122,7 +122,8 @@ def add_notebooks(
             before = f"!!! info \"With the outputs of a published run\"\n    Shown: {_run_title(runs[0])}. All runs: {links}."
         elif place.startswith("tutorials") and is_current(path, KEPT/path.name):
             notebook = read_notebook(KEPT/path.name)
-            before = f"!!! info \"Run with the tutorial's own model\"\n    Controls are shown as pictures here. To move them, and to solve the exercises, open it in JupyterLab: `make lab`, then `{path.relative_to(REPOSITORY)}`."
+            before = ("!!! info \"Run with the tutorial's own model\"\n    Controls are shown as pictures here. "
+                      f"To move them, and to solve the exercises, open it in JupyterLab: `make lab`, then `{path.relative_to(REPOSITORY)}`.")
         elif place.startswith(("tutorials", "experiments")) and not has_outputs(notebook):
             before = f"!!! note \"Not run yet\"\n    This page shows the notebook without outputs. To see them, open it in JupyterLab: `make lab`, then `{path.relative_to(REPOSITORY)}`."
         site.write(place, notebook_page(notebook, site.figure(place), site.target(place, path.parent), before))

@@ -52,7 +52,8 @@ if __name__ == "__main__":
     parser.add_argument("--policy", default="", help="another model than the tutorial's own")
     given = parser.parse_args()
     found = sorted(TUTORIALS.glob("*.ipynb"))
-    wanted = [path for path in found if path.stem in given.tutorials or path.stem.split("_")[0] in given.tutorials] if given.tutorials else [path for path in found if not is_current(path, given.folder/path.name)]
+    named = [path for path in found if path.stem in given.tutorials or path.stem.split("_")[0] in given.tutorials]
+    wanted = named if given.tutorials else [path for path in found if not is_current(path, given.folder/path.name)]
     if given.tutorials and not wanted: sys.exit(f"There is no tutorial {', '.join(given.tutorials)}. Known are {', '.join(path.stem for path in found)}.")
     for path in wanted: print(f"{path.stem}: {run_tutorial(path, given.folder, given.policy):.0f} s", flush=True)
     print(f"{len(wanted)} run, {len(found) - len(wanted)} left as they are.")

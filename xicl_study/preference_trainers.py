@@ -136,7 +136,7 @@ def quiet_bars():
 
 @contextlib.contextmanager
 def project_answers_only():
-    "Let TRL's head score only the tokens that count, on a processor too, for a block. TRL does so where Triton runs; elsewhere it scores prompts and padding as well, which with a large vocabulary is most of a step."
+    "Let TRL's head score only the tokens that count, for a block. TRL does so where Triton runs; on a processor it scores prompts and padding too, most of a step with a large vocabulary."
     from trl.trainer import utils
     known = getattr(utils, "_use_triton", None)  # a private name of TRL: where it is missing, nothing changes
     if known is None:
