@@ -98,7 +98,9 @@ def try_wheel(
     if left := list(empty.iterdir()): raise SystemExit(f"using the package left files behind: {left}")
     return said
 
-def main():
+def main(
+    target:Path=REPOSITORY/"dist", # gets the archives; what was there goes
+):
     "Check, build, try; print where the archives are."
     if problems := version_problems(): raise SystemExit("\n".join(problems))
     version = re.search(r'"([^"]+)"', (REPOSITORY/"xicl_study"/"__init__.py").read_text(encoding="utf-8"))[1]
@@ -107,10 +109,11 @@ def main():
         if problems := archive_problems(sdist, wheel, version): raise SystemExit("\n".join(problems))
         said = try_wheel(wheel, Path(scratch))
         if said != version: raise SystemExit(f"the installed package says {said}, not {version}")
-        target = REPOSITORY/"dist"
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
-        for path in (sdist, wheel): print(f"{shutil.copy(path, target).relative_to(REPOSITORY)}: {path.stat().st_size/1e6:.1f} MB")
+        for path in (sdist, wheel):
+            shutil.copy(path, target)
+            print(f"{target.name}/{path.name}: {path.stat().st_size/1e6:.1f} MB")
     print(f"xicl-study {version} is built and tried; nothing was uploaded.")
 
 if __name__ == "__main__": main()
