@@ -77,6 +77,11 @@ def test_executed_experiments_show_their_figures(site):
     assert any("figures/" in address for address in page.loads), "the published run's figures are on the experiment's page"
     assert len([address for address in read_page(site/"published"/"laptop"/"index.html").loads if "figures/" in address]) >= 4
 
+def test_tutorials_show_their_pictures(site):
+    for path in sorted((site/"tutorials").glob("*.html")):
+        assert len([address for address in read_page(path).loads if "figures/" in address]) >= 3, path.name
+        assert "Not run yet" not in path.read_text(encoding="utf-8")
+
 def test_no_dead_link_and_nothing_from_elsewhere(site):
     assert dead_links(site) == []
     assert [(path.name, page.silent) for path in site.rglob("*.html") if (page := read_page(path)).silent] == []
