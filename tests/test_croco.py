@@ -69,6 +69,7 @@ def test_croco_smoke_end_to_end(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     results = read_parquet(folder/"results.parquet")
     assert set(results.experiment) == {"croco_pairs", "croco_tuning", "croco_on_policy", "croco_reward", "croco_ablation"}
+    assert {"rule-minimum", "k-4", "beta-0.5"} <= set(results[results.experiment == "croco_ablation"].method)
     assert all("answer_language_share" in set(part.metric) for _, part in results.groupby("experiment")), "every table says in which language the answers are"
     assert {"exact_match_vs_base", "win_rate", "length_controlled_win_rate", "bits_per_byte_vs_base", "held_out_kinds_chrf"} <= set(results[results.experiment == "croco_tuning"].metric)
     captions = read_json(folder/"figures/captions.json")

@@ -182,8 +182,9 @@ def answer_language(
     prompts, store, answers, losses = croco_prompts(recipe, folder, parts=("test", "held_out", "open")), CandidateStore(Path(folder)/"candidates"), [], []
     for number, (name, adapter) in enumerate(adapters.items()):
         if progress: progress(number, len(adapters), "systems")
-        if adapter: load_adapter(policy, name, adapter)
-        with using_adapter(policy, name if adapter else None):
+        inside = name.replace(".", "_")  # torch takes no dot in the name of a module, and beta-0.5 has one
+        if adapter: load_adapter(policy, inside, adapter)
+        with using_adapter(policy, inside if adapter else None):
             answers.append(system_answers(policy, prompts, language, store, settings, seed).assign(system=name))
             losses.append(article_losses(policy, language, settings.udhr_articles).assign(system=name, language=language))
     if progress: progress(len(adapters), len(adapters), "systems")
