@@ -63,7 +63,7 @@ class ShardStore:
         identity:tuple[str, ...], # columns that identify a row
     ):
         self.folder, self.columns, self.identity = Path(folder), dict(columns), tuple(identity)
-        self.damaged, self._identities = [], {}
+        self.damaged, self._identities, self._frames = [], {}, {}
 
     def _frame(self, path):
         "Read a shard, or move it aside and return None when it is damaged."
@@ -116,7 +116,10 @@ class ShardStore:
 
     def read(self)->pd.DataFrame:
         "Return all rows, sorted by what identifies them. Raises `DataError` when two shards hold the same row."
-        frames = [frame for path in self.shards() if (frame := self._frame(path)) is not None]
+        paths = self.shards()
+        known = self._frames  # a shard's name is its checksum, so what was read once stays true
+        self._frames = {path.name: known[path.name] if path.name in known else self._frame(path) for path in paths}
+        frames = [frame for frame in self._frames.values() if frame is not None]
         if not frames: return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in self.columns.items()})
         table = pd.concat(frames, ignore_index=True).sort_values(list(self.identity), ignore_index=True)
         twice = table.duplicated(list(self.identity))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 from .croco_settings import CrocoSettings, System, croco_settings
 from .instructions import HUB_PROMPTS, Instruction, drop_long, load_instructions, read_instructions, reference_answer
-from .preferences import PairSet, build_pairs
+from .preferences import PairSet, build_pairs, standardise_rewards
 from .storage import DataError, fingerprint, read_parquet, write_json, write_parquet
 
 # %% ../nbs/12d_croco_data.ipynb #0fdd284f
@@ -244,7 +244,8 @@ def system_pools(
     pools:pd.DataFrame,     # candidates with rewards
     settings:CrocoSettings, # of the study
 )->pd.DataFrame:
-    "Return the candidates that a system may use: the first k of each prompt, and no more tokens than its budget."
+    "Return the candidates that a system may use, with the rewards that it sees: the first k of each prompt, and no more tokens than its budget."
+    if system.standardised: pools = standardise_rewards(pools)
     if system.k: pools = pools[pools.number < system.k]
     if not system.budget: return pools
     tokens = pools.groupby("number").n_tokens.sum().sort_index().cumsum()

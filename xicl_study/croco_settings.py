@@ -104,6 +104,7 @@ class System:
     prompt_language:str = ""        # of pairs; the recipe's own when empty
     k:int = 0                       # of candidates; all when 0
     beta:float = 0.0                # of DPO; the recipe's own when 0
+    standardised:bool = False       # rewards are standardised within each language before languages are pooled
 
 SYSTEMS = {system.name: system for system in (
     System("sft_references", "sft", "references"), System("sft_references_monolingual", "sft", "references", "in_language", True),
@@ -119,12 +120,14 @@ def system_of(
     if name in SYSTEMS: return SYSTEMS[name]
     choice, dash, value = name.partition("-")
     base = replace(SYSTEMS["dpo_multilingual"], name=name)
-    if not dash or choice not in ("rule", "k", "beta", "prompt", "pool"): raise UnknownNameError("system", name, [*SYSTEMS, *(f"rule-{rule}" for rule in RULES), "k-8", "beta-0.5", "prompt-random"])
-    for kind, known in (("rule", RULES), ("prompt", PROMPT_LANGUAGES), ("pool", POOLS)):
+    if not dash or choice not in ("rule", "k", "beta", "prompt", "pool", "reward"):
+        raise UnknownNameError("system", name, [*SYSTEMS, *(f"rule-{rule}" for rule in RULES), "k-8", "beta-0.5", "prompt-random", "reward-standardised"])
+    for kind, known in (("rule", RULES), ("prompt", PROMPT_LANGUAGES), ("pool", POOLS), ("reward", ("standardised",))):
         if choice == kind and value not in known: raise UnknownNameError(f"value of the ablation {kind}", value, known)
     if choice == "rule": return replace(base, rule=value)
     if choice == "prompt": return replace(base, prompt_language=value)
     if choice == "pool": return replace(base, pool=value)
+    if choice == "reward": return replace(base, standardised=True)
     try: number = {"k": int, "beta": float}[choice](value)
     except ValueError: raise RecipeError(f"The ablation {name!r} needs a number behind the dash, for example k-8 or beta-0.5.") from None
     if number <= (1 if choice == "k" else 0): raise RecipeError(f"The ablation {name!r} is out of range.")

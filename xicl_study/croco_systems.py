@@ -49,7 +49,7 @@ def system_settings(
 )->PreferenceSettings:
     "Return the numbers of a system's training."
     settings, numbers = croco_settings(recipe["croco"]), preference_settings(recipe["preference"])
-    numbers = replace(numbers, chat=settings.chat, beta=system.beta or numbers.beta)
+    numbers = replace(numbers, chat=settings.chat, one_line=settings.one_line, beta=system.beta or numbers.beta)
     if system.method not in ("online_dpo", "grpo"): return numbers
     answers = numbers.micro_batch * numbers.accumulation * (2 if system.method == "online_dpo" else 1)
     length = min(numbers.max_new_tokens, max(1.0, float(pools.n_tokens.mean())))
@@ -144,7 +144,7 @@ def system_answers(
         wanted = prompts.of(part, language)
         if not wanted: continue
         sampling = candidate_sampling(settings, n=1, max_tokens=settings.open_tokens) if part == "open" else candidate_sampling(settings, n=1, temperature=0.0)
-        answers = generate_candidates(engine, wanted, sampling, store, seed, progress=progress)
+        answers = generate_candidates(engine, wanted, sampling, store, seed, prompts_per_shard=64, progress=progress)  # one answer each: read and written in one batch
         by_id = {item.id: item for item in wanted}
         items = [by_id[item] for item in answers.prompt_id]
         scores = [verified(item, answer) for item, answer in zip(items, answers.answer)]

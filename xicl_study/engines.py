@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SamplingParameters', 'policy_fingerprint', 'sampling_floor', 'perturb_logits', 'Request', 'Answer', 'Engine',
-           'key_seed', 'prompt_tokens', 'finish_answer', 'write_answers', 'TransformersEngine', 'VLLMEngine']
+           'key_seed', 'prompt_tokens', 'finish_answer', 'end_tokens', 'write_answers', 'TransformersEngine',
+           'VLLMEngine']
 
 # %% ../nbs/06a_engines.ipynb #fe2b13c8
 import hashlib
@@ -150,11 +151,20 @@ def finish_answer(
     return Answer(text.splitlines()[0].strip() if sampling.stop_at_line_end and text else text, n_tokens, finished)
 
 # %% ../nbs/06a_engines.ipynb #90c3c4a1
+def end_tokens(
+    policy:Policy,        # its tokenizer and generation settings name the end tokens
+    one_line:bool=False,  # every token that holds a line end ends an answer too
+)->list[int]:
+    "Return the ids of the tokens that end an answer."
+    own = getattr(getattr(policy.causal, "generation_config", None), "eos_token_id", None)
+    ends = {token for token in [policy.tokenizer.eos_token_id, *(own if isinstance(own, (list, tuple)) else [own])] if token is not None}
+    if one_line: ends |= {token for token, text in enumerate(policy.tokenizer.batch_decode([[token] for token in range(len(policy.tokenizer))])) if set(text) & LINE_ENDS}
+    return sorted(ends)
+
 class _Ends:
-    "Which tokens end an answer: the model's end tokens and, for one line, whatever holds a line end."
+    "`end_tokens`, asked token by token: a large vocabulary is not decoded for a few answers."
     def __init__(self, policy, sampling):
-        own = getattr(getattr(policy.causal, "generation_config", None), "eos_token_id", None)
-        self.ends = {token for token in [policy.tokenizer.eos_token_id, *(own if isinstance(own, (list, tuple)) else [own])] if token is not None}
+        self.ends = set(end_tokens(policy))
         self.tokenizer, self.one_line, self.known = policy.tokenizer, sampling.stop_at_line_end, {}
     def __contains__(self, token):
         if token not in self.known: self.known[token] = token in self.ends or (self.one_line and bool(set(self.tokenizer.decode([token])) & LINE_ENDS))

@@ -6,7 +6,8 @@
 __all__ = ['LOG_NAMES', 'LOG_COLUMNS', 'undisturbed_randomness', 'CheckpointCallback', 'Checkpoint', 'best_checkpoint',
            'shared_arguments', 'checkpoint_interval', 'lora_configuration', 'quiet_bars', 'project_answers_only',
            'stored_dataset', 'preference_log', 'last_whole_checkpoint', 'live', 'train_sft', 'train_dpo',
-           'reward_function', 'train_grpo', 'online_dpo_classes', 'train_online_dpo']
+           'reward_function', 'stop_at_line_end', 'online_sampling', 'train_grpo', 'online_dpo_classes',
+           'train_online_dpo']
 
 # %% ../nbs/11b_preference_trainers.ipynb #17632734
 import contextlib, json, math, os, random, shutil, time
@@ -19,6 +20,7 @@ import pandas as pd
 import torch
 from safetensors import SafetensorError
 from transformers import PrinterCallback, TrainerCallback
+from .engines import end_tokens
 from .models import LORA_LAYERS, Policy, check_cache, release_memory, save_adapter
 from .preference_rows import as_turns, fitting_rows, split_prompts
 from .settings import PreferenceSettings
@@ -287,11 +289,11 @@ def reward_function(
     counts:dict,   # `generated_tokens` and `missing_rewards` are added up here
     start:str="",  # text that was put in front of every prompt
 )->Callable:
-    "Return a reward as TRL calls it, with missing rewards replaced by the mean of the other answers to the prompt."
+    "Return a reward as TRL calls it. It sees answers without white space around them; a missing reward becomes the mean of the other answers to the prompt."
     def text(item): return item if isinstance(item, str) else item[-1]["content"]
     def reward(prompts, completions, completion_ids=(), **_):
         plain = [text(prompt).removeprefix(start) for prompt in prompts]
-        values = np.array([np.nan if value is None else value for value in score(plain, [text(answer) for answer in completions])], dtype=float)
+        values = np.array([np.nan if value is None else value for value in score(plain, [text(answer).strip() for answer in completions])], dtype=float)
         if values.shape != (len(plain),): raise DataError(f"The reward function gave {len(values)} rewards for {len(plain)} answers. It must give one number per answer, or NaN.")
         values[~np.isfinite(values)] = np.nan
         counts["missing_rewards"] += int(np.isnan(values).sum())
@@ -300,6 +302,24 @@ def reward_function(
         means = pd.Series(values).groupby(plain).transform("mean").fillna(float(np.nanmean(values)))
         return np.where(np.isnan(values), means, values).tolist()
     return reward
+
+@contextlib.contextmanager
+def stop_at_line_end(
+    policy:Policy,   # about to be given to a trainer
+    one_line:bool,   # False changes nothing
+):
+    "Let a trainer that is made meanwhile end answers where a line ends: TRL takes the end tokens from the model's generation settings when it is made."
+    generation = policy.causal.generation_config
+    before = generation.eos_token_id
+    if one_line: generation.eos_token_id = end_tokens(policy, one_line=True)
+    try: yield
+    finally: generation.eos_token_id = before
+
+def online_sampling(
+    settings:PreferenceSettings, # its temperature and `one_line`
+)->dict:
+    "Return how TRL's online trainers draw; an answer of one line has at least one token before its end, as candidates have."
+    return {"temperature": settings.temperature, "generation_kwargs": {"min_new_tokens": 1} if settings.one_line else None}
 
 def train_grpo(
     policy:Policy,        # without adapters
@@ -316,9 +336,11 @@ def train_grpo(
     rows, counts = fitting_rows(policy, prompts, "prompts", settings)
     def build(checkpoints, generated):
         config = GRPOConfig(**shared_arguments(checkpoints, settings, settings.dpo_learning_rate, seed), num_generations=settings.generations, max_completion_length=settings.max_new_tokens,
-                            temperature=settings.temperature, beta=settings.grpo_kl)
-        return GRPOTrainer(policy.causal, reward_funcs=reward_function(score, generated), args=config, train_dataset=stored_dataset(rows, ["prompt"], settings, checkpoints/"training"),
-                           processing_class=policy.tokenizer, peft_config=lora_configuration(settings))
+                            beta=settings.grpo_kl, **online_sampling(settings))
+        dataset = stored_dataset(rows, ["prompt"], settings, checkpoints/"training")
+        with stop_at_line_end(policy, settings.one_line):
+            return GRPOTrainer(policy.causal, reward_funcs=reward_function(score, generated), args=config, train_dataset=dataset, processing_class=policy.tokenizer,
+                               peft_config=lora_configuration(settings))
     return live("grpo", policy, rows, counts, build, folder, settings, seed, measure, progress)
 
 def online_dpo_classes():
@@ -345,8 +367,9 @@ def train_online_dpo(
     start = "" if settings.chat else policy.tokenizer.decode(policy.start)
     def build(checkpoints, generated):
         config = config_class(**shared_arguments(checkpoints, settings, settings.dpo_learning_rate, seed), max_new_tokens=settings.max_new_tokens, max_length=settings.max_length,
-                              temperature=settings.temperature, beta=settings.beta)
+                              beta=settings.beta, **online_sampling(settings))
         dataset = stored_dataset(rows.assign(prompt=start + rows.prompt), ["prompt"], settings, checkpoints/"training")
-        return trainer_class(policy.causal, reward_funcs=reward_function(score, generated, start), args=config, train_dataset=dataset, processing_class=policy.tokenizer,
-                             peft_config=lora_configuration(settings))
+        with stop_at_line_end(policy, settings.one_line):
+            return trainer_class(policy.causal, reward_funcs=reward_function(score, generated, start), args=config, train_dataset=dataset, processing_class=policy.tokenizer,
+                                 peft_config=lora_configuration(settings))
     return live("online_dpo", policy, rows, counts, build, folder, settings, seed, measure, progress)

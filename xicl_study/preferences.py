@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['RULES', 'TIE', 'POOLS', 'PROMPT_LANGUAGES', 'REASONS', 'DISTRIBUTIONS', 'Pools', 'sort_pools', 'rule_targets',
            'smallest_keys', 'closest_places', 'PairSet', 'check_candidates', 'build_pairs', 'number_pools',
-           'random_languages', 'skipped_pools', 'minimum_share', 'minimum_share_of', 'pair_warnings']
+           'random_languages', 'skipped_pools', 'standardise_rewards', 'minimum_share', 'minimum_share_of',
+           'pair_warnings']
 
 # %% ../nbs/09d_preferences.ipynb #21fe4cad
 from collections.abc import Iterable, Sequence
@@ -217,7 +218,18 @@ def skipped_pools(
     if "language" not in table: table["language"] = ""
     return table[table.reason != ""][["prompt_id", "language", "reason"]].sort_values(["prompt_id", "language"], ignore_index=True)
 
-# %% ../nbs/09d_preferences.ipynb #ef56d801
+# %% ../nbs/09d_preferences.ipynb #ceeb159a
+def standardise_rewards(
+    candidates:pd.DataFrame, # columns language and the reward
+    reward:str="reward",     # column of the rewards
+)->pd.DataFrame:
+    "Return the candidates with rewards of mean 0 and population variance 1 within each language; a language whose rewards are all equal gets 0."
+    groups = candidates.groupby("language")[reward]
+    spread = groups.transform("std", ddof=0)
+    centred = candidates[reward] - groups.transform("mean")
+    return candidates.assign(**{reward: centred / spread.where(spread > 0, 1.0)})
+
+# %% ../nbs/09d_preferences.ipynb #9e27d01f
 DISTRIBUTIONS = {"gaussian": lambda random, shape: random.standard_normal(shape), "skewed right": lambda random, shape: random.standard_exponential(shape),
                  "skewed left": lambda random, shape: -random.standard_exponential(shape)}
 
@@ -257,7 +269,7 @@ def minimum_share_of(
         if kept.any(): rows.append(_shares(size, sort_pools(numbers[kept], values[kept])))
     return pd.DataFrame(rows, columns=["K", "pools", "minimum_share", "below_minimum_share"]).assign(source="own pools")
 
-# %% ../nbs/09d_preferences.ipynb #c58e0023
+# %% ../nbs/09d_preferences.ipynb #bef75240
 def pair_warnings(
     pairs:pd.DataFrame, # from `build_pairs`
     share:float=0.5,    # warn when this share of the pairs is concerned

@@ -90,6 +90,7 @@ class PreferenceSettings:
     checkpoints:int = 10             # evenly spread over the training; each is evaluated
     validation_share:float = 0.05    # share of the prompts that is held out
     chat:bool = False                # a prompt is a user's turn, an answer the assistant's, in the model's chat template
+    one_line:bool = False            # an answer of online training ends with its line, as candidates of one line do
     generations:int = 8              # answers per prompt in GRPO (online DPO draws 2)
     max_new_tokens:int = 256         # longest answer in online training
     temperature:float = 1.0          # of online sampling
