@@ -92,8 +92,10 @@ def test_killed_run_goes_on_and_refuses_company(toy):
     before = times(study)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    stale = study/"logs/progress/evaluate-hi-0.json"
+    stale.write_text('{"done": 1, "total": 3, "note": "items"}', encoding="utf-8")  # as of a step that was killed, and does not run now
     outcome = run(toy, output="study")
-    assert not outcome.failures and outcome.report.is_file()
+    assert not outcome.failures and outcome.report.is_file() and not stale.exists()
     assert steps(outcome) == ["evaluate Arabic (ar), seed 0", "gather", "figures", "report"]
     finished = {name: stamp for name, stamp in before.items() if "/ar/" not in name}
     assert finished and {name: times(study)[name] for name in finished} == finished, "what was finished is not touched"

@@ -177,6 +177,7 @@ def run_pass(
 )->Pass:
     "Start the engine on a study's folder and follow it to its end. Raises `StudyError` when it could not even plan the steps."
     (logs/"progress").mkdir(parents=True, exist_ok=True)
+    for left in [] if options.dry_run else (logs/"progress").glob("*.json"): left.unlink()  # of steps that were killed: they do not run now
     events = logs/"events.jsonl"
     events.write_text("", encoding="utf-8")
     command = [sys.executable, "-m", "xicl_study.cli", "engine", str(folder), json.dumps(options.__dict__), str(events)]
