@@ -10,7 +10,8 @@ import argparse, contextlib, io, logging, time
 import numpy as np
 import torch
 from xicl_study.generators import choose_labels, study_vocabulary, write_demonstrations
-from xicl_study.models import Policy, add_adapter, choose_device, locate_model
+from xicl_study.adapters import add_adapter
+from xicl_study.models import Policy, choose_device, locate_model
 from xicl_study.objective import add_gradients, closed_loop_parts, make_course, write_sets
 from xicl_study.prompts import Demonstration, answer_prompt, answers, seed_demonstrations, template_of, writing_prompt
 from xicl_study.scoring import score_choices

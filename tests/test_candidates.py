@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from xicl_study.candidates import CandidateStore, check_instructions, generate_candidates, plan_candidates
 from xicl_study.engines import Answer, SamplingParameters, TransformersEngine, VLLMEngine, policy_fingerprint
-from xicl_study.models import Policy, add_adapter, smoke_model, switch_adapter
+from xicl_study.adapters import add_adapter, switch_adapter
+from xicl_study.models import Policy, smoke_model
 from xicl_study.preferences import build_pairs, pair_warnings
 from xicl_study.reward_models import ClassifierReward, ScoreStore, VerifiableReward, base_classifier, score_candidates, train_reward_model
 from xicl_study.storage import DataError, ModelError, RecipeError

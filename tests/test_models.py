@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 import pytest
 import torch
-from xicl_study import models
+from xicl_study import adapters, models
 from xicl_study.models import Policy, convert_embedded, locate_model, smoke_model
 from xicl_study.storage import ModelError, ResourceError, StudyError, UnknownNameError
 
@@ -87,11 +87,11 @@ def test_disk_space_is_looked_at_before_converting(tmp_path, monkeypatch):
 
 def test_an_adapter_of_another_policy_is_refused(tmp_path):
     policy = Policy.load("smoke")
-    models.add_adapter(policy, "closed_loop")
-    models.save_adapter(policy, "closed_loop", tmp_path/"adapter")
+    adapters.add_adapter(policy, "closed_loop")
+    adapters.save_adapter(policy, "closed_loop", tmp_path/"adapter")
     record = json.loads((tmp_path/"adapter"/"whole.json").read_text())
     (tmp_path/"adapter"/"whole.json").write_text(json.dumps({**record, "policy": "gemma3-270m"}))
-    with pytest.raises(ModelError) as error: models.load_adapter(Policy.load("smoke"), "closed_loop", tmp_path/"adapter")
+    with pytest.raises(ModelError) as error: adapters.load_adapter(Policy.load("smoke"), "closed_loop", tmp_path/"adapter")
     assert "was trained on 'gemma3-270m'" in str(error.value)
 
 

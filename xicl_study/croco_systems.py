@@ -176,7 +176,7 @@ def answer_language(
 )->tuple[pd.DataFrame,pd.DataFrame]:
     "Return all systems' answers and log-losses in a language, with the column `system`, and write answers.parquet and losses.parquet."
     from xicl_study.candidates import CandidateStore
-    from xicl_study.models import load_adapter, using_adapter
+    from xicl_study.adapters import load_adapter, using_adapter
     settings, place = croco_settings(recipe["croco"]), answer_folder(folder, language, seed)
     adapters, policy = adapters_in(recipe, folder, language, seed, progress), load_policy(recipe)
     prompts, store, answers, losses = croco_prompts(recipe, folder, parts=("test", "held_out", "open")), CandidateStore(Path(folder)/"candidates"), [], []

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 import torch
 from .generators import LINE_ENDS, BufferedKeyValues, Vocabulary, _step
-from .models import Policy, folded_adapter, side_by_side
+from .adapters import folded_adapter
+from .models import Policy, side_by_side
 from .scoring import head_logits, pack_rows, read_rows, read_shared, shared_length
 from .storage import DataError, ModelError, RecipeError, fingerprint, sha256
 

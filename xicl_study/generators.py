@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 import numpy as np
 import torch
-from .models import Policy, folded_adapter, side_by_side
+from .adapters import folded_adapter
+from .models import Policy, side_by_side
 from .prompts import Demonstration, Template, one_line, writing_prompt
 from .scoring import KeyValues, head_logits, log_probs_of, pack_rows, read_rows, read_shared, shared_length, target_states
 from .storage import DataError, UnknownNameError

@@ -148,7 +148,8 @@ def load_bench_policy(
     training:str|Path|None,   # folder of the training step; None when no adapter is needed
 ):
     "Load the recipe's policy with the adapters that its methods need. Raises `ModelError`."
-    from xicl_study.models import Policy, load_adapter, settle_threads
+    from xicl_study.adapters import load_adapter
+    from xicl_study.models import Policy, settle_threads
     settle_threads()
     policy = Policy.load(recipe["policy"], dtype=recipe.get("dtype", "auto"))
     for who in trained_policies(recipe["methods"]):
@@ -180,7 +181,7 @@ def own_demonstrations(
 )->list[list]:
     "Return the demonstrations that a policy writes for each query, written once per writer and query."
     from xicl_study.generators import choose_labels, write_demonstrations
-    from xicl_study.models import using_adapter
+    from xicl_study.adapters import using_adapter
     if not bench.guided: raise RecipeError(f"The task {bench.task.name} has no label set, so no demonstrations can be written behind labels. Use retrieved ones, or a task with labels.")
     missing = [query for query in queries if (who, query.id) not in bench.written]
     if missing:
@@ -224,7 +225,7 @@ def estimated_prior(
 )->np.ndarray|None:
     "Return the log of the mean predicted distribution over unlabelled validation inputs [choices]; None where labels have no fixed meaning."
     from xicl_study.calibration import contextual_prior
-    from xicl_study.models import using_adapter
+    from xicl_study.adapters import using_adapter
     if not n_items or not bench.guided: return None
     inputs = bench.task.examples(bench.language, "validation", limit=n_items, seed=0)
     demonstrations = demonstrations_for(bench, method, inputs)
@@ -239,7 +240,7 @@ def run_method(
     from xicl_study.calibration import calibrate
     from xicl_study.evaluation import chrf, exact_match
     from xicl_study.generators import leakage, write_answers
-    from xicl_study.models import using_adapter
+    from xicl_study.adapters import using_adapter
     from xicl_study.prompts import answer_prompt
     from xicl_study.reward import set_diversity
     method, recipe, started = method_info(name), bench.recipe, time.perf_counter()

@@ -19,7 +19,8 @@ import torch
 from .generators import Vocabulary, choose_labels, leakage, study_vocabulary, write_demonstrations, written_log_probs
 from .losses import alignment_loss, answer_loss, coherence_loss, group_advantages, kl_to_reference, policy_loss
 from .methods import seed_languages, studied_texts
-from .models import Policy, side_by_side, using_adapter
+from .adapters import using_adapter
+from .models import Policy, side_by_side
 from .prompts import Template, answer_prompt, answers, seed_demonstrations, template_of
 from .reward import accuracy_reward, embed_texts, mix_reward, set_diversity
 from .scoring import choice_log_probs, encode_choices

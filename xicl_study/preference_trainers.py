@@ -21,7 +21,8 @@ import torch
 from safetensors import SafetensorError
 from transformers import PrinterCallback, TrainerCallback
 from .engines import end_tokens
-from .models import LORA_LAYERS, Policy, check_cache, release_memory, save_adapter
+from .adapters import LORA_LAYERS, save_adapter
+from .models import Policy, check_cache, release_memory
 from .preference_rows import as_turns, fitting_rows, split_prompts
 from .settings import PreferenceSettings
 from .storage import DataError, ModelError, UnknownNameError, fingerprint, read_json, read_parquet, write_json, write_parquet

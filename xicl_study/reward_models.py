@@ -19,7 +19,8 @@ from .candidates import CandidateStore, ShardStore
 from .engines import _sampled_bytes
 from .evaluation import chrf, exact_match
 from .instructions import reference_answer
-from .models import LORA_LAYERS, check_cache, choose_device, locate_model, seal_cache, side_by_side, smoke_model, use_grouped_attention
+from .adapters import LORA_LAYERS
+from .models import check_cache, choose_device, locate_model, seal_cache, side_by_side, smoke_model, use_grouped_attention
 from .scoring import ROW_WIDTH, Reader, length_batches, pack_rows, read_rows, read_shared, shared_length
 from .storage import DataError, ModelError, UnknownNameError, fingerprint, read_json, write_json
 

@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any
 import numpy as np
 import torch
-from .models import Policy, folded_adapter, side_by_side
+from .adapters import folded_adapter
+from .models import Policy, side_by_side
 from .storage import DataError
 
 # %% ../nbs/05_scoring.ipynb #9753ac9d

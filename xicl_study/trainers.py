@@ -19,7 +19,8 @@ from safetensors import SafetensorError
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from trl import GRPOConfig, GRPOTrainer
 from .methods import TRAINED, seed_languages, trained_policies
-from .models import Policy, add_adapter, check_cache, release_memory, save_adapter, settle_threads, using_adapter
+from .adapters import add_adapter, save_adapter, using_adapter
+from .models import Policy, check_cache, release_memory, settle_threads
 from .objective import (Course, add_gradients, alone_parts, closed_loop_parts, draw_queries, filtered_sets, make_course, warm_up_parts,
                                   write_sets)
 from .prompts import answer_prompt, answers

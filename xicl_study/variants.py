@@ -116,7 +116,8 @@ def prediction_key(
 
 def _load_policy(recipe, trained_as, methods, training_seed, progress):
     "Load the policy with the adapters of some methods; those that are not trained yet are trained first."
-    from xicl_study.models import Policy, load_adapter, settle_threads
+    from xicl_study.adapters import load_adapter
+    from xicl_study.models import Policy, settle_threads
     adapters = {TRAINED[who]: trained_variant(trained_as, None, training_seed, TRAINED[who], progress) for who in trained_policies(methods)}
     settle_threads()
     policy = Policy.load(recipe["policy"], dtype=recipe.get("dtype", "auto"))
