@@ -57,13 +57,8 @@ readme: $(VENV)/.dev
 
 # The small parts of a finished study, for outputs/published/: what README quotes.
 STUDY ?= laptop
-publish:
-	rm -rf outputs/published/$(STUDY) && mkdir -p outputs/published/$(STUDY)
-	cd outputs/$(STUDY) && ls -d recipe.yaml environment.json failures.json results.parquet comparisons.parquet figures report.html training/*/*/log.parquet training/*/*/training.json training/*/notebook.ipynb training/*/notebook.html \
-	    runs/*/*/*/metrics.json runs/*/*/*/findings.json runs/*/*/*/results.parquet runs/*/*/*/notebook.ipynb runs/*/*/*/notebook.html runs/*/*/*/*/log.parquet runs/*/*/*/*/training.json runs/*/*/*/sheets human/report 2>/dev/null \
-	  | tar -cf - -T - | tar -C ../published/$(STUDY) -xf -
-	rm -f outputs/published/$(STUDY)/runs/*/*/*/sheets/key.csv
-	du -sh outputs/published/$(STUDY)
+publish: $(VENV)/.dev
+	$(VENV)/bin/python docs/publish.py $(STUDY)
 
 clean:
 	rm -rf $(VENV) build dist _docs *.egg-info .pytest_cache .ruff_cache .hypothesis

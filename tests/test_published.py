@@ -1,10 +1,14 @@
 """The README quotes exactly what the published runs hold."""
 import re
+import sys
 from pathlib import Path
+from urllib.parse import unquote
 import pytest
 from conftest import REPOSITORY
 from xicl_study.experiment_report import study_markdown
 from xicl_study.study import load_recipe
+
+sys.path.insert(0, str(REPOSITORY/"docs"))
 
 STUDIES = sorted(path.parent for path in (REPOSITORY/"outputs"/"published").glob("*/results.parquet"))
 
@@ -27,3 +31,24 @@ def test_published_runs_are_small_and_say_what_made_them(folder:Path):
     main = load_recipe(folder/"recipe.yaml").experiment == "main_result"
     for name in ("recipe.yaml", "environment.json", "report.html", *(["comparisons.parquet"] if main else [])): assert (folder/name).is_file(), name
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 5_000_000
+
+@pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
+def test_a_published_report_links_only_to_what_is_published(folder:Path):
+    links = re.findall(r'<a href="([^"#:]+)"', (folder/"report.html").read_text(encoding="utf-8"))
+    assert links and all((folder/unquote(link)).is_file() for link in links)
+
+def test_publishing_leaves_out_keys_repeated_notebooks_and_dead_links(tmp_path):
+    from publish import publish
+    study = tmp_path/"study"
+    def put(name, text=""):
+        (study/name).parent.mkdir(parents=True, exist_ok=True)
+        (study/name).write_text(text, encoding="utf-8")
+    put("recipe.yaml", (REPOSITORY/"outputs"/"published"/"croco-laptop"/"recipe.yaml").read_text(encoding="utf-8"))
+    put("report.html", '<a href="runs/croco_tune/a/0/notebook.ipynb">one</a> <a href="runs/croco_tune/b/0/notebook.ipynb">two</a> <a href="#main">main</a>')
+    for name in ("runs/croco_tune/a/0/notebook.ipynb", "runs/croco_tune/b/0/notebook.ipynb", "runs/croco_tune/b/0/all/adapter/adapter_model.safetensors",
+                 "runs/croco_tuning/all/0/sheets/key.csv", "runs/croco_tuning/all/0/sheets/sheet.csv"): put(name, "x")
+    publish(study, tmp_path/"published")
+    found = {path.relative_to(tmp_path/"published").as_posix() for path in (tmp_path/"published").rglob("*") if path.is_file()}
+    assert found == {"recipe.yaml", "report.html", "runs/croco_tune/a/0/notebook.ipynb", "runs/croco_tuning/all/0/sheets/sheet.csv"}
+    assert (tmp_path/"published"/"report.html").read_text(encoding="utf-8") == '<a href="runs/croco_tune/a/0/notebook.ipynb">one</a> two <a href="#main">main</a>'
+    with pytest.raises(SystemExit, match="Finish the study first"): publish(tmp_path/"absent", tmp_path/"published")
