@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from .figures import METRIC_TITLES, display_name
 from .gallery import run_places
-from .pages import PAGE_STYLE, page_links, read_part, read_recipe, study_parts, write_page
+from .pages import PAGE_STYLE, kept_figures, page_links, read_part, read_recipe, study_parts, write_page
 from .report import markdown_tables
 from .report_parts import write_notebook_pages
 from .storage import read_json, read_parquet
@@ -58,22 +58,24 @@ EXPERIMENT_PAGE = """<!doctype html>
 <h1>{{ name }}</h1><p>{{ recipe.description or "" }}</p>
 <p class="soft">Experiment {{ recipe.experiment or "unknown" }} · policy {{ recipe.policy or "unknown" }}
 · commit {{ (environment.commit or "unknown")[:12] }}{{ " with uncommitted changes" if environment.uncommitted_changes }}</p>
-<nav>{% for title, _ in tables %}<a href="#{{ title }}">{{ title }}</a> {% endfor %}<a href="#figures">Figures</a> <a href="#again">Do it again</a></nav>
-{% for title, sentences in findings %}<div class="note main"><h2>What {{ title }} shows</h2>{% for sentence in sentences %}<p>{{ sentence }}</p>{% endfor %}</div>
-{% endfor %}
+<nav>{% for part in sections %}<a href="#{{ part.name }}">{{ part.name }}</a> {% endfor %}<a href="#again">Do it again</a></nav>
 {% if failures %}<section id="failed"><h2>What failed</h2>{% for failure in failures %}
 <div class="note loss"><p><strong>{{ failure.step or "a step" }}</strong>: {{ failure.error or "no message" }}</p>
 {% if failure.links %}<p>{% for title, target in failure.links %}<a href="{{ target }}">{{ title }}</a> {% endfor %}</p>{% endif %}</div>{% endfor %}</section>{% endif %}
-{% for title, parts in tables %}<section id="{{ title }}"><h2>{{ title }}</h2><p class="soft">Values with 95 % intervals below, where the experiment gives them.</p>
-{% for table in parts %}<div class="scroll" tabindex="0" role="region" aria-label="{{ table.title }}"><table><caption>{{ table.title }}</caption>
+{% for part in sections %}<section id="{{ part.name }}"><h2>{{ part.name }}</h2>
+{% for title, sentences in part.findings %}<div class="note main"><h3>What {{ title }} shows</h3><ul>{% for sentence in sentences %}<li>{{ sentence }}</li>{% endfor %}</ul></div>
+{% endfor %}
+{% for figure in part.figures %}<figure><div class="scroll" tabindex="0" role="region" aria-label="{{ figure.title }}">
+<img src="data:image/png;base64,{{ figure.data }}" alt="{{ figure.alt }}"></div><figcaption>{{ figure.title }}. {{ figure.alt }}</figcaption></figure>
+{% endfor %}
+{% if part.tables %}<details{{ " open" if not part.figures }}><summary>All numbers of {{ part.name }}: {{ part.tables | length }} table{{ "s" if part.tables | length > 1 }}</summary>
+<p class="soft">Values with 95 % intervals below, where the experiment gives them.</p>
+{% for table in part.tables %}<div class="scroll" tabindex="0" role="region" aria-label="{{ table.title }}"><table><caption>{{ table.title }}</caption>
 <thead><tr><th scope="col" class="left">Method</th>{% for column in table.columns %}<th scope="col">{{ column }}</th>{% endfor %}</tr></thead><tbody>
 {% for row in table.rows %}<tr><th scope="row">{{ row.title }}</th>{% for cell in row.cells %}
 {% if cell is none %}<td class="soft" title="no result">–</td>{% else %}<td title="{{ cell.n }}">{{ cell.value }}<small>{{ cell.interval }}</small></td>{% endif %}
-{% endfor %}</tr>{% endfor %}</tbody></table></div>{% endfor %}</section>
+{% endfor %}</tr>{% endfor %}</tbody></table></div>{% endfor %}</details>{% endif %}</section>
 {% else %}<div class="note"><p>There are no results in this study yet.</p></div>{% endfor %}
-<section id="figures"><h2>Figures</h2>{% for figure in figures %}<figure><div class="scroll" tabindex="0" role="region" aria-label="{{ figure.title }}">
-<img src="data:image/png;base64,{{ figure.data }}" alt="{{ figure.alt }}"></div><figcaption>{{ figure.title }}. {{ figure.alt }}</figcaption></figure>
-{% else %}<div class="note"><p>There are no figures in this study yet.</p></div>{% endfor %}</section>
 <section id="again"><h2>Do it again</h2><pre tabindex="0"><code>{{ command }}</code></pre>
 {% if files %}<h3>Executed notebooks</h3><div class="scroll"><table class="left"><tbody>{% for name, links in files %}<tr><th scope="row">{{ name }}</th><td>
 {% for title, target in links %}<a href="{{ target }}">{{ title }}</a> {% endfor %}</td></tr>{% endfor %}</tbody></table></div>{% endif %}
@@ -91,12 +93,16 @@ def write_experiment_report(
     folder, notes = parts.folder, parts.notes
     results = read_part(lambda: read_parquet(folder/"results.parquet"), notes, None)
     places, _ = run_places(folder), write_notebook_pages(folder, PAGE_STYLE, notes)
-    findings = [(f"{experiment}{'' if part == 'all' else f', {display_name(part)}'}", read_part(lambda: read_json(run/"findings.json"), notes, []))
+    findings = [(experiment, f"{experiment}{'' if part == 'all' else f', {display_name(part)}'}", read_part(lambda: read_json(run/"findings.json"), notes, []))
                 for experiment, part, _, run in places if (run/"findings.json").is_file()]
     pages = ("read", "notebook.html"), ("notebook", "notebook.ipynb")
     files = [(f"{experiment} · {display_name(part)}, seed {seed}", page_links(folder, [(title, (run/name).relative_to(folder)) for title, name in pages])) for experiment, part, seed, run in places]
-    tables = read_part(lambda: experiment_tables(results), notes, []) if results is not None else []
-    return write_page(parts, EXPERIMENT_PAGE, findings=findings, tables=tables, files=files)
+    tables = dict(read_part(lambda: experiment_tables(results), notes, []) if results is not None else [])
+    figures = kept_figures(folder, notes)
+    names = dict.fromkeys([*tables, *(name for name, _, _ in findings), *(name for name, _, _, _ in places if any(figure["file"].startswith(f"{name}-") for figure in figures))])
+    sections = [{"name": name, "findings": [found[1:] for found in findings if found[0] == name], "tables": tables.get(name, []),
+                 "figures": [figure for figure in figures if figure["file"].startswith(f"{name}-")]} for name in names]
+    return write_page(parts, EXPERIMENT_PAGE, sections=sections, files=files)
 
 # %% ../nbs/15b_experiment_report.ipynb #913cb873
 def study_markdown(

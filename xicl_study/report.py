@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from .evaluation import best_retriever, comparisons_table, method_table, metric_columns
 from .figures import METRIC_TITLES, display_name, held_out_languages, metric_heading, quality_metrics
-from .pages import PAGE_STYLE, page_links, read_part, read_recipe, study_parts, write_page
+from .pages import PAGE_STYLE, kept_figures, page_links, read_part, read_recipe, study_parts, write_page
 from .report_parts import LANGUAGES, language_sections, write_notebook_pages, write_ratings_page
 from .storage import read_parquet
 
@@ -321,7 +321,7 @@ def write_report(
     sections = read_part(lambda: language_sections(results, _language_files(folder), held_out), notes, [])
     numbers = read_part(lambda: _tables(results, comparisons, predictions, held_out), notes, _tables(empty, empty, predictions, ()))
     best = read_part(lambda: best_retriever(predictions), notes, None) if len(predictions) else None
-    return write_page(parts, PAGE, held_out=held_out, n_languages=results[results.language != "all"].language.nunique(),
+    return write_page(parts, PAGE, figures=kept_figures(folder, notes), held_out=held_out, n_languages=results[results.language != "all"].language.nunique(),
         absent=read_part(lambda: _absent(results, recipe, {each.get("language") for each in parts.failures}), notes, []),
         samples=read_part(lambda: samples(predictions, best.method if best else None), notes, []) if len(predictions) else [], files=_files(folder),
         sections=sections, ratings=ratings, **numbers)
