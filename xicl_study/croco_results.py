@@ -16,6 +16,7 @@ import pandas as pd
 from .answer_language import answer_language_table, judge_answer_language
 from .croco_settings import CrocoSettings, croco_settings
 from .evaluation import bootstrap_interval, paired_bootstrap, wilson_interval
+from .storage import fingerprint, read_parquet, write_parquet
 
 # %% ../nbs/12f_croco_results.ipynb #f7948528
 COLUMNS = ("experiment", "language", "method", "k", "seed", "metric", "value", "low", "high", "n")
@@ -81,26 +82,36 @@ def language_rows(
 
 # %% ../nbs/12f_croco_results.ipynb #870fa1cf
 def scored_once(
-    score:Callable, # (prompts, answers) -> one reward each
+    score:Callable,   # (prompts, answers) -> one reward each
+    path:str|Path|None=None, # parquet file of rewards that outlives the process; None remembers in memory
+    model:str="",     # the reward model's fingerprint: another one scores anew
 )->Callable:
-    "Return the same function with a memory: the base's answers meet every system, and are read once. Equal prompts become neighbours, which a reward model reads faster."
-    known = {}
+    "Return the same function with a memory: an answer is read once in a study, and has the same reward in every experiment. Equal prompts become neighbours, which a reward model reads faster."
+    path = Path(path) if path else None
+    def kept(): return dict(read_parquet(path)[["key", "reward"]].itertuples(index=False, name=None)) if path and path.is_file() else {}
+    known = kept()
     def remembered(prompts, answers):
-        new = sorted(set(zip(prompts, answers)) - set(known))
-        if new: known.update(zip(new, score([prompt for prompt, _ in new], [answer for _, answer in new])))
-        return [known[pair] for pair in zip(prompts, answers)]
+        keys = {pair: fingerprint(model, *pair, length=24) for pair in zip(prompts, answers)}
+        new = sorted(pair for pair, key in keys.items() if key not in known)
+        if new:
+            rewards = score([prompt for prompt, _ in new], [answer for _, answer in new])
+            known.update((keys[pair], np.nan if reward is None else float(reward)) for pair, reward in zip(new, rewards))
+            if path:  # another experiment may have written meanwhile; whose reward came first stays
+                known.update(kept())
+                write_parquet(path, pd.DataFrame(sorted(known.items()), columns=["key", "reward"]))
+        return [known[keys[pair]] for pair in zip(prompts, answers)]
     return remembered
 
 def judge_of(
     settings:CrocoSettings, # of the study
-    folder:str|Path,        # the study's folder; an interface's replies are kept there
+    folder:str|Path,        # the study's folder; rewards and an interface's replies are kept there
     reward:Callable,        # () -> reward model, called only when it judges
 ):
     "Return the judge that a recipe names."
     from xicl_study.judging import Endpoint, EndpointJudge, PolicyJudge, RewardJudge
     if settings.judge == "reward":
         model = reward()
-        return RewardJudge(scored_once(model.score), f"reward model {model.name}")
+        return RewardJudge(scored_once(model.score, Path(folder)/"judge"/"rewards.parquet", model.fingerprint), f"reward model {model.name}")
     if settings.judge == "policy":
         from xicl_study.models import Policy
         return PolicyJudge(Policy.load(settings.judge_model))
