@@ -26,8 +26,8 @@ def metric_title(
     metric:str, # a metric's name
 )->str:
     "Return a metric's name as it begins a heading."
-    title = METRIC_TITLES.get(metric, metric.replace("_", " "))
-    return title[0].upper() + title[1:]
+    title = METRIC_TITLES.get(metric, metric.replace("_vs_", " against ").replace("_", " ").replace("chrf", "chrF"))
+    return title if title.startswith("chrF") else title[0].upper() + title[1:]
 
 def metric_table(
     results:pd.DataFrame, # tidy results of one experiment and one metric
