@@ -336,8 +336,8 @@ def train_grpo(
     from trl import GRPOConfig, GRPOTrainer
     rows, counts = fitting_rows(policy, prompts, "prompts", settings)
     def build(checkpoints, generated):
-        config = GRPOConfig(**shared_arguments(checkpoints, settings, settings.dpo_learning_rate, seed), num_generations=settings.generations, max_completion_length=settings.max_new_tokens,
-                            beta=settings.grpo_kl, **online_sampling(settings))
+        config = GRPOConfig(**shared_arguments(checkpoints, settings, settings.online_learning_rate or settings.dpo_learning_rate, seed),
+                            num_generations=settings.generations, max_completion_length=settings.max_new_tokens, beta=settings.grpo_kl, **online_sampling(settings))
         dataset = stored_dataset(rows, ["prompt"], settings, checkpoints/"training")
         with stop_at_line_end(policy, settings.one_line):
             return GRPOTrainer(policy.causal, reward_funcs=reward_function(score, generated), args=config, train_dataset=dataset, processing_class=policy.tokenizer,
@@ -367,8 +367,8 @@ def train_online_dpo(
     rows, counts = fitting_rows(policy, prompts, "prompts", settings)
     start = "" if settings.chat else policy.tokenizer.decode(policy.start)
     def build(checkpoints, generated):
-        config = config_class(**shared_arguments(checkpoints, settings, settings.dpo_learning_rate, seed), max_new_tokens=settings.max_new_tokens, max_length=settings.max_length,
-                              beta=settings.beta, **online_sampling(settings))
+        config = config_class(**shared_arguments(checkpoints, settings, settings.online_learning_rate or settings.dpo_learning_rate, seed),
+                              max_new_tokens=settings.max_new_tokens, max_length=settings.max_length, beta=settings.beta, **online_sampling(settings))
         dataset = stored_dataset(rows.assign(prompt=start + rows.prompt), ["prompt"], settings, checkpoints/"training")
         with stop_at_line_end(policy, settings.one_line):
             return trainer_class(policy.causal, reward_funcs=reward_function(score, generated, start), args=config, train_dataset=dataset, processing_class=policy.tokenizer,

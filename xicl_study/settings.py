@@ -76,7 +76,8 @@ class PreferenceSettings:
     lora_rank:int = 16               # rank of the adapter
     lora_alpha:int = 32              # its scale is lora_alpha / lora_rank
     lora_dropout:float = 0.05        # of the adapter's input; TRL's DPO switches all dropout off
-    dpo_learning_rate:float = 5e-6   # highest, after the warm-up; also of the online variants
+    dpo_learning_rate:float = 5e-6   # highest, after the warm-up
+    online_learning_rate:float = 0.0 # the same for online DPO and GRPO; 0 for DPO's
     sft_learning_rate:float = 2e-4   # the same for supervised fine-tuning
     schedule:str = "cosine"          # of the learning rate, a name that transformers knows
     warm_up:float = 0.05             # share of the steps
@@ -105,7 +106,8 @@ def preference_settings(
         if getattr(settings, name) <= 0: raise RecipeError(f"preference.{name} must be more than 0, not {getattr(settings, name)}.")
     for name in ("lora_dropout", "warm_up", "validation_share"):
         if not 0 <= getattr(settings, name) < 1: raise RecipeError(f"preference.{name} must be 0 or more and below 1, not {getattr(settings, name)}.")
-    if min(settings.steps, settings.weight_decay, settings.grpo_kl) < 0: raise RecipeError("preference.steps, weight_decay and grpo_kl must be 0 or more.")
+    if min(settings.steps, settings.weight_decay, settings.grpo_kl, settings.online_learning_rate) < 0:
+        raise RecipeError("preference.steps, weight_decay, grpo_kl and online_learning_rate must be 0 or more.")
     if settings.generations < 2 or (settings.micro_batch * settings.accumulation) % settings.generations:
         raise RecipeError(f"preference.generations must be 2 or more and divide micro_batch * accumulation ({settings.micro_batch * settings.accumulation}), not {settings.generations}.")
     return settings
