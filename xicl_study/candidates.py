@@ -118,8 +118,9 @@ class ShardStore:
         "Return all rows, sorted by what identifies them. Raises `DataError` when two shards hold the same row."
         paths = self.shards()
         known = self._frames  # a shard's name is its checksum, so what was read once stays true
-        self._frames = {path.name: known[path.name] if path.name in known else self._frame(path) for path in paths}
-        frames = [frame for frame in self._frames.values() if frame is not None]
+        found = {path.name: known[path.name] if path.name in known else self._frame(path) for path in paths}
+        self._frames = {name: frame for name, frame in found.items() if frame is not None}  # a damaged one may be written again, under the same name
+        frames = list(self._frames.values())
         if not frames: return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in self.columns.items()})
         table = pd.concat(frames, ignore_index=True).sort_values(list(self.identity), ignore_index=True)
         twice = table.duplicated(list(self.identity))
