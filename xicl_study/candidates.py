@@ -84,13 +84,17 @@ class ShardStore:
         "Return the paths of all shards. What a killed process left under a temporary name begins with a dot and is none."
         return sorted(path for path in self.folder.glob("*.parquet") if not path.name.startswith(".")) if self.folder.is_dir() else []
 
+    def _whole(self):
+        "Return name -> rows of every whole shard. A shard's name is its checksum, so what was read once stays true; a damaged one may be written again, under the same name."
+        known, paths = self._frames, self.shards()
+        found = {path.name: known[path.name] if path.name in known else self._frame(path) for path in paths}
+        self._frames = {name: frame for name, frame in found.items() if frame is not None}
+        return self._frames
+
     def identities(self)->set:
         "Return what is there: a set of tuples of the identifying columns."
-        paths = self.shards()
-        for path in paths:
-            if path.name not in self._identities and (frame := self._frame(path)) is not None:
-                self._identities[path.name] = set(frame[list(self.identity)].itertuples(index=False, name=None))
-        self._identities = {path.name: self._identities[path.name] for path in paths if path.name in self._identities}
+        self._identities = {name: self._identities[name] if name in self._identities else set(frame[list(self.identity)].itertuples(index=False, name=None))
+                            for name, frame in self._whole().items()}
         return set().union(*self._identities.values())
 
     def append(self,
@@ -116,11 +120,7 @@ class ShardStore:
 
     def read(self)->pd.DataFrame:
         "Return all rows, sorted by what identifies them. Raises `DataError` when two shards hold the same row."
-        paths = self.shards()
-        known = self._frames  # a shard's name is its checksum, so what was read once stays true
-        found = {path.name: known[path.name] if path.name in known else self._frame(path) for path in paths}
-        self._frames = {name: frame for name, frame in found.items() if frame is not None}  # a damaged one may be written again, under the same name
-        frames = list(self._frames.values())
+        frames = list(self._whole().values())
         if not frames: return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in self.columns.items()})
         table = pd.concat(frames, ignore_index=True).sort_values(list(self.identity), ignore_index=True)
         twice = table.duplicated(list(self.identity))
