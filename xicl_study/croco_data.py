@@ -46,7 +46,7 @@ def trained_languages(
 def _shown(items, settings):
     "Prompts as the policy reads them."
     if settings.chat: return [replace(item, prompt=item.request) for item in items]
-    return [replace(item, prompt=OPEN_FRAME.format(item.prompt)) if item.kind == "open" else item for item in items]
+    return [replace(item, prompt=OPEN_FRAME.format(item.request)) if item.kind in ("open", *settings.question_kinds) else item for item in items]
 
 def _part(languages, split, kinds, limit, source="shipped"):
     "Prompts of one split in those languages that have them."
@@ -245,7 +245,7 @@ def system_pools(
     settings:CrocoSettings, # of the study
 )->pd.DataFrame:
     "Return the candidates that a system may use, with the rewards that it sees: the first k of each prompt, and no more tokens than its budget."
-    if system.standardised: pools = standardise_rewards(pools)
+    if (system.rewards or settings.pooled_rewards) == "standardised": pools = standardise_rewards(pools)
     if system.k: pools = pools[pools.number < system.k]
     if not system.budget: return pools
     tokens = pools.groupby("number").n_tokens.sum().sort_index().cumsum()

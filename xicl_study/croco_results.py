@@ -118,7 +118,7 @@ def judge_of(
     return EndpointJudge(Endpoint(settings.judge, settings.judge_model), Path(folder)/"judge")
 
 def win_rows(
-    answers:pd.DataFrame, # columns system, part, language, item, prompt, answer
+    answers:pd.DataFrame, # columns system, part, language, item, number, prompt, answer
     judge,                # compares
     seed:int=0,           # of the orders
     resamples:int=2000,   # bootstrap repetitions
@@ -126,9 +126,9 @@ def win_rows(
     "Return each system's win rate against the base, plain and length-controlled, and the judged answers. No rows when there are no open questions."
     from xicl_study.judging import judge_answers, win_rates
     asked, rows, judged = answers[answers.part == "open"], [], []
-    base = asked[asked.system == "base"][["item", "language", "answer"]].rename(columns={"answer": "baseline_answer"})
+    base = asked[asked.system == "base"][["item", "language", "number", "answer"]].rename(columns={"answer": "baseline_answer"})
     for system, part in asked[asked.system != "base"].groupby("system", sort=False):
-        pairs = part[["item", "language", "prompt", "answer"]].merge(base, on=["item", "language"], validate="one_to_one")
+        pairs = part[["item", "language", "number", "prompt", "answer"]].merge(base, on=["item", "language", "number"], validate="one_to_one")
         if not len(pairs): continue
         found = judge_answers(judge, pairs, seed).assign(system=system)
         judged.append(found)
@@ -162,7 +162,7 @@ def system_results(
         rows += [{**row, "metric": f"held_out_languages_{row['metric']}"} for row in score_rows(apart, "chrf", "chrf", settings.resamples) if row["language"] == "all"]
     if len(losses): rows += score_rows(losses, "bits_per_byte", "bits_per_byte", settings.resamples)
     won, judged = win_rows(answers, judge, seed, settings.resamples)
-    rows += won + language_rows(answers, recipe["languages"])
+    rows += won + language_rows(answers[answers.number == 0], recipe["languages"])  # an open question must not count for more because it is answered more often
     return tidy(rows, experiment, settings.k, seed), judged
 
 # %% ../nbs/12f_croco_results.ipynb #a520d737

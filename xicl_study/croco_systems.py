@@ -143,12 +143,12 @@ def system_answers(
     for part in ("test", "held_out", "open"):
         wanted = prompts.of(part, language)
         if not wanted: continue
-        sampling = candidate_sampling(settings, n=1, max_tokens=settings.open_tokens) if part == "open" else candidate_sampling(settings, n=1, temperature=0.0)
+        sampling = candidate_sampling(settings, n=settings.open_answers, max_tokens=settings.open_tokens) if part == "open" else candidate_sampling(settings, n=1, temperature=0.0)
         answers = generate_candidates(engine, wanted, sampling, store, seed, prompts_per_shard=64, progress=progress)  # one answer each: read and written in one batch
         by_id = {item.id: item for item in wanted}
         items = [by_id[item] for item in answers.prompt_id]
         scores = [verified(item, answer) for item, answer in zip(items, answers.answer)]
-        frames.append(answers[["prompt_id", "language", "answer", "n_tokens", "finished"]].rename(columns={"prompt_id": "item"}).assign(part=part, kind=[item.kind for item in items],
+        frames.append(answers[["prompt_id", "language", "number", "answer", "n_tokens", "finished"]].rename(columns={"prompt_id": "item"}).assign(part=part, kind=[item.kind for item in items],
             prompt=[item.prompt for item in items], reference=[item.reference[0] if item.reference else "" for item in items], exact=[exact for exact, _ in scores],
                 chrf=[value for _, value in scores]))
     if not frames: raise DataError(f"There is nothing to answer in {language}.")

@@ -238,13 +238,14 @@ def shown_first(
     item:object,  # id of the item
     language:str, # BCP-47 code
     seed:int,     # of the study
+    number:int=0, # of the answer, where an item has several
 )->bool:
     "Tell whether the policy's answer (rather than the baseline's) is shown first."
-    return bool(hashlib.sha256(f"{seed}\0{language}\0{item}".encode()).digest()[0] & 1)
+    return bool(hashlib.sha256(f"{seed}\0{language}\0{item}{f'{chr(0)}{number}' if number else ''}".encode()).digest()[0] & 1)
 
 def judge_answers(
     judge:Judge,           # who decides
-    answers:pd.DataFrame,  # columns item, language, prompt, answer, baseline_answer; one row per item and language
+    answers:pd.DataFrame,  # columns item, language, prompt, answer, baseline_answer, and `number` when an item is answered several times; one row each
     seed:int=0,            # of the orders
 )->pd.DataFrame:
     """Return the table with `first` (was `answer` shown first?), `score` (1 win of `answer`, 0.5 tie, 0 loss, NaN none), `reason`, `judge`, `judge_kind`, and the lengths in characters.
@@ -253,9 +254,11 @@ def judge_answers(
     missing = {"item", "language", "prompt", "answer", "baseline_answer"} - set(answers)
     if missing: raise DataError(f"The answers lack the column(s) {', '.join(sorted(missing))}.")
     if not len(answers): raise DataError("There are no answers to judge. Generate them first.")
-    double = answers.duplicated(["item", "language"])
-    if double.any(): raise DataError(f"{int(double.sum())} items appear twice in a language, the first is {answers[double].iloc[0]['item']!r}. Give each item once per language.")
-    first = np.array([shown_first(row.item, row.language, seed) for row in answers[["item", "language"]].itertuples(index=False)])
+    numbers = answers["number"] if "number" in answers else pd.Series(0, index=answers.index)
+    double = answers[["item", "language"]].assign(number=numbers).duplicated()
+    if double.any():
+        raise DataError(f"{int(double.sum())} items appear twice in a language, the first is {answers[double].iloc[0]['item']!r}. Give each item once per language, or number its answers.")
+    first = np.array([shown_first(item, language, seed, number) for item, language, number in zip(answers["item"], answers["language"], numbers)])
     score, reason = np.full(len(answers), np.nan), np.full(len(answers), "", dtype=object)
     ours, theirs = answers["answer"], answers["baseline_answer"]
     absent, same = (ours.isna() | theirs.isna()).to_numpy(), (ours == theirs).to_numpy()
@@ -315,14 +318,14 @@ def sigmoid(
 WIN_COLUMNS = ("language", "judge", "judge_kind", "win_rate", "standard_error", "low", "high", "lc_win_rate", "lc_low", "lc_high", "n", "ties", "excluded", "first_share")
 
 def _score_tables(judged, languages):
-    "Return (scores, scaled lengths, present), each [languages, items]."
-    valid = judged[judged.score.notna()]
-    items = valid["item"].unique()
-    scores = valid.pivot(index="language", columns="item", values="score").reindex(index=languages, columns=items).to_numpy(float)
-    lengths = valid.assign(difference=valid["length"] - valid["baseline_length"]).pivot(index="language", columns="item", values="difference").reindex(index=languages, columns=items)
+    "Return (scores, scaled lengths, present), each [languages, answers], and the item that each answer belongs to [answers]."
+    valid = judged[judged.score.notna()].assign(difference=judged["length"] - judged["baseline_length"])
+    if "number" not in valid: valid = valid.assign(number=0)
+    keys = pd.MultiIndex.from_frame(valid[["item", "number"]].drop_duplicates())
+    scores, lengths = (valid.pivot(index="language", columns=["item", "number"], values=value).reindex(index=languages, columns=keys).to_numpy(float) for value in ("score", "difference"))
     present, scaled = ~np.isnan(scores), np.zeros(scores.shape)
-    for row, there in enumerate(present): scaled[row, there] = scaled_lengths(lengths.to_numpy(float)[row, there])
-    return np.where(present, scores, 0.0), scaled, present
+    for row, there in enumerate(present): scaled[row, there] = scaled_lengths(lengths[row, there])
+    return np.where(present, scores, 0.0), scaled, present, pd.factorize(keys.get_level_values(0))[0]
 
 def _shares(judged):
     "Return the counts of a part of the table and the share of its decided verdicts that went to the first place."
@@ -338,26 +341,30 @@ def win_rates(
 )->pd.DataFrame:
     """Return win rate and length-controlled win rate per language, and their means over languages as `all`.
 
-    `excluded` counts items without a verdict; `first_share` far from one half is a judge that prefers a place. Raises `DataError` for verdicts of several judges, or none at all."""
+    Items are resampled, with all their answers: where an item has several, n counts verdicts, and the interval is that of the items.
+    `excluded` counts answers without a verdict; `first_share` far from one half is a judge that prefers a place. Raises `DataError` for verdicts of several judges, or none at all."""
     if judged[["judge", "judge_kind"]].drop_duplicates().shape[0] != 1: raise DataError("The table must hold the verdicts of one judge. Make one table per judge.")
     if judged.score.isna().all(): raise DataError(f"No verdict of {judged.judge.iloc[0]} can be used ({judged.reason.value_counts().index[0]}). Use another judge.")
     languages, edges = list(judged.language.unique()), [0.5 - confidence / 2, 0.5 + confidence / 2]
-    scores, lengths, present = _score_tables(judged, languages)
-    counts, rows, plain, controlled = resample_counts(scores.shape[1], n_resamples, seed).astype(float), [], [], []
+    scores, lengths, present, items = _score_tables(judged, languages)
+    n_items = int(items.max()) + 1
+    counts, rows, plain, controlled = resample_counts(n_items, n_resamples, seed).astype(float)[:, items], [], [], []
     common = {"judge": judged.judge.iloc[0], "judge_kind": judged.judge_kind.iloc[0]}
     for row, language in enumerate(languages):
         there, facts = present[row], _shares(judged[judged.language == language])
         values, n = scores[row, there], int(present[row].sum())
         rows.append({"language": language, **common, **facts, **dict.fromkeys(WIN_COLUMNS[3:10], np.nan)})
         if not n: continue
-        weights, low_high = counts[:, there], wilson_interval(values.sum(), n, confidence)
+        weights, asked = counts[:, there], len(np.unique(items[there]))
         with np.errstate(invalid="ignore"): plain.append(weights @ values / weights.sum(1))
         controlled.append(sigmoid(fit_length_control(values, lengths[row, there], weights)[0]))
         lc = float(sigmoid(fit_length_control(values, lengths[row, there])[0])[0])
-        rows[-1] |= {"win_rate": values.mean(), "standard_error": values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan, "low": low_high[0], "high": low_high[1],
-                     "lc_win_rate": lc, **dict(zip(("lc_low", "lc_high"), _interval(controlled[-1], edges, lc, n, confidence)))}
+        alone = values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+        low_high, error = (wilson_interval(values.sum(), n, confidence), alone) if asked == n else (_interval(plain[-1], edges, values.mean(), asked, confidence), float(np.nanstd(plain[-1])))
+        rows[-1] |= {"win_rate": values.mean(), "standard_error": error, "low": low_high[0], "high": low_high[1],
+                     "lc_win_rate": lc, **dict(zip(("lc_low", "lc_high"), _interval(controlled[-1], edges, lc, asked, confidence)))}
     if len(plain) > 1:
-        n_items, means = scores.shape[1], np.nanmean(plain, axis=0)
+        means = np.nanmean(plain, axis=0)
         win, lc = (float(np.nanmean([row[name] for row in rows])) for name in ("win_rate", "lc_win_rate"))
         rows.append({"language": "all", **common, **_shares(judged), "win_rate": win, "standard_error": means.std(), **dict(zip(("low", "high"), _interval(means, edges, win, n_items, confidence))),
                      "lc_win_rate": lc, **dict(zip(("lc_low", "lc_high"), _interval(np.nanmean(controlled, axis=0), edges, lc, n_items, confidence)))})

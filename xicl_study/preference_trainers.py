@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['LOG_NAMES', 'LOG_COLUMNS', 'undisturbed_randomness', 'CheckpointCallback', 'Checkpoint', 'best_checkpoint',
            'shared_arguments', 'checkpoint_interval', 'lora_configuration', 'quiet_bars', 'project_answers_only',
-           'stored_dataset', 'preference_log', 'last_whole_checkpoint', 'live', 'train_sft', 'train_dpo',
-           'reward_function', 'stop_at_line_end', 'online_sampling', 'train_grpo', 'online_dpo_classes',
-           'train_online_dpo']
+           'tokenizers_by_name', 'around_trl', 'stored_dataset', 'preference_log', 'last_whole_checkpoint', 'live',
+           'train_sft', 'train_dpo', 'reward_function', 'stop_at_line_end', 'online_sampling', 'train_grpo',
+           'online_dpo_classes', 'train_online_dpo']
 
 # %% ../nbs/11b_preference_trainers.ipynb #17632734
 import contextlib, json, math, os, random, shutil, time
@@ -149,6 +149,24 @@ def project_answers_only():
     try: yield
     finally: utils._use_triton = known
 
+@contextlib.contextmanager
+def tokenizers_by_name():
+    "Let `datasets` know tokenizers by name and size, for a block. To find its caches again it would pickle a whole vocabulary for each training: seven seconds with 262,000 words."
+    from datasets import fingerprint as caches
+    from transformers import PreTrainedTokenizerBase
+    known = caches.update_fingerprint
+    def short(value):
+        if isinstance(value, dict): return {name: short(part) for name, part in value.items()}
+        return (type(value).__name__, value.name_or_path, len(value), value.chat_template) if isinstance(value, PreTrainedTokenizerBase) else value
+    caches.update_fingerprint = lambda fingerprint, transform, arguments: known(fingerprint, transform, short(arguments))
+    try: yield
+    finally: caches.update_fingerprint = known
+
+@contextlib.contextmanager
+def around_trl():
+    "What every call of a TRL trainer stands in."
+    with quiet_bars(), project_answers_only(), tokenizers_by_name(): yield
+
 def stored_dataset(
     rows:pd.DataFrame,           # checked
     columns:Sequence[str],       # that TRL shall see
@@ -163,7 +181,7 @@ def stored_dataset(
         (folder/"whole").touch()
     return load_from_disk(folder)
 
-# %% ../nbs/11b_preference_trainers.ipynb #5e8d5a4b
+# %% ../nbs/11b_preference_trainers.ipynb #698221bf
 LOG_NAMES = {"rewards/chosen": "reward_chosen", "rewards/rejected": "reward_rejected", "rewards/accuracies": "accuracy", "rewards/margins": "margin", "logps/chosen": "log_prob_chosen",
              "logps/rejected": "log_prob_rejected", "mean_token_accuracy": "token_accuracy", "objective/kl": "kl", "objective/scores": "reward", "completions/mean_length": "answer_tokens"}
 LOG_COLUMNS = ("step", "epoch", "loss", "learning_rate", "grad_norm", "accuracy", "margin", "reward_chosen", "reward_rejected", "log_prob_chosen", "log_prob_rejected",
@@ -214,12 +232,12 @@ def live(
     last, generated = last_whole_checkpoint(checkpoints), {"generated_tokens": 0, "missing_rewards": 0}
     if last is not None and (last/"counts.json").is_file(): generated |= read_json(last/"counts.json")
     if last is None: shutil.rmtree(folder/"steps", ignore_errors=True)
-    with quiet_bars(), project_answers_only(): trainer = build(checkpoints, generated)
+    with around_trl(): trainer = build(checkpoints, generated)
     policy.model, policy.adapters, policy.active = trainer.model, ["default"], "default"
     trainer.remove_callback(PrinterCallback)  # its lines stand in log.parquet
     trainer.add_callback(CheckpointCallback(policy, folder, measure, progress, method, generated))
     try:
-        with quiet_bars(), project_answers_only(): trainer.train(resume_from_checkpoint=str(last) if last else None)
+        with around_trl(): trainer.train(resume_from_checkpoint=str(last) if last else None)
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, SafetensorError) as error:
         if last is None or trainer.state.global_step > int(last.name.split("-")[1]): raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -233,7 +251,7 @@ def live(
         shutil.rmtree(folder/"checkpoints", ignore_errors=True)
     return folder/"adapter"
 
-# %% ../nbs/11b_preference_trainers.ipynb #698221bf
+# %% ../nbs/11b_preference_trainers.ipynb #1750c83d
 def train_sft(
     policy:Policy,       # without adapters
     answers:pd.DataFrame,# columns prompt_id, language, prompt, completion
@@ -284,7 +302,7 @@ def _evaluated(validation, settings):
     "Return the arguments that let TRL evaluate at each checkpoint, where there is something to evaluate on."
     return {"eval_strategy": "steps", "eval_steps": checkpoint_interval(settings)} if len(validation) else {}
 
-# %% ../nbs/11b_preference_trainers.ipynb #3094bce0
+# %% ../nbs/11b_preference_trainers.ipynb #ad976ba7
 def reward_function(
     score:Callable[[list[str], list[str]], Sequence[float]], # (prompts, answers) -> one reward each; NaN or None where it fails
     counts:dict,   # `generated_tokens` and `missing_rewards` are added up here
