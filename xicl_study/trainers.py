@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import torch
 from safetensors import SafetensorError
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from trl import GRPOConfig, GRPOTrainer
 from .methods import TRAINED, seed_languages, trained_policies
 from .adapters import add_adapter, save_adapter, using_adapter
@@ -49,6 +49,7 @@ class ClosedLoopTrainer(GRPOTrainer):
                             num_generations=settings.samples_per_query, beta=0.0, remove_unused_columns=False)
         super().__init__(model=policy.model, reward_funcs=lambda prompts, **_: [0.0] * len(prompts), args=config, train_dataset=rows,
                          processing_class=policy.tokenizer, callbacks=list(callbacks))
+        self.remove_callback(PrinterCallback)  # it would print every step between a notebook's paragraphs; the log is a table
     def _prepare_inputs(self, generation_batch):
         "Let the policy write its sets, for the queries of a step or of several steps at once."
         step, ahead, n_sets = self.state.global_step, self.course.settings.write_ahead, self.num_generations
@@ -92,6 +93,7 @@ class LossTrainer(Trainer):
         self.policy, self.parts_of, self.numbers = policy, parts_of, {}
         super().__init__(model=policy.model, args=TrainingArguments(**arguments, per_device_train_batch_size=batch, remove_unused_columns=False),
                          train_dataset=list(rows), data_collator=list, callbacks=list(callbacks))
+        self.remove_callback(PrinterCallback)
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         "Add the gradients of a batch, and keep the parts of its loss for the log."
         loss, self.numbers = add_gradients(self.policy, self.parts_of(inputs))
