@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Experiment', 'open_experiment', 'labelled', 'quality_column', 'tidy_results', 'against', 'means',
-           'means_over_languages', 'in_words', 'demonstration_effect', 'averaged_over_sets', 'load_tokenizer',
+           'means_over_languages', 'summed_up', 'demonstration_effect', 'averaged_over_sets', 'load_tokenizer',
            'prompt_tokens', 'finish_experiment']
 
 # %% ../nbs/16e_experiments.ipynb #aa2c5a45
@@ -142,14 +142,17 @@ def means_over_languages(
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "n"])
 
 # %% ../nbs/16e_experiments.ipynb #dc3af152
-def in_words(
-    row,             # a row of `against`: label, value, low, high, n
-    yardstick:str,   # what it was compared with
-    what:str="accuracy", # what was compared
+def summed_up(
+    differences:pd.DataFrame, # rows of `against`: label, value, low, high, n
+    yardstick:str,            # what they were compared with
+    what:str="accuracy",      # what was compared
 )->str:
-    "Return a sentence on a difference, which says so when it cannot be told from zero."
-    verdict = "higher than" if row.low > 0 else "lower than" if row.high < 0 else "not told apart from"
-    return f"{row.label}: {what} {verdict} {yardstick} ({row.value:+.3f}, 95 % interval {row.low:+.3f} to {row.high:+.3f}, n = {int(row.n)})."
+    "Return all differences in a few words: which are above zero, which below, and which cannot be told from it."
+    above, below = differences.low > 0, differences.high < 0
+    parts = [f" {verdict} " + "; ".join(f"{row.label} {row.value:+.3f} ({row.low:+.3f} to {row.high:+.3f})" for row in differences[chosen].itertuples()) + "."
+             for verdict, chosen in (("Higher:", above), ("Lower:", below), ("Not told apart:", ~above & ~below)) if chosen.any()]
+    least, most = int(differences.n.min()), int(differences.n.max())
+    return f"{what[:1].upper()}{what[1:]} against {yardstick} (95 % intervals, n = {least if least == most else f'{least} to {most}'}).{''.join(parts)}"
 
 # %% ../nbs/16e_experiments.ipynb #1a09a5d2
 def demonstration_effect(
