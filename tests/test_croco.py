@@ -72,6 +72,11 @@ def test_croco_smoke_end_to_end(tmp_path):
     assert {"rule-minimum", "k-4", "beta-0.5"} <= set(results[results.experiment == "croco_ablation"].method)
     assert all("answer_language_share" in set(part.metric) for _, part in results.groupby("experiment")), "every table says in which language the answers are"
     assert {"exact_match_vs_base", "win_rate", "length_controlled_win_rate", "bits_per_byte_vs_base", "held_out_kinds_chrf"} <= set(results[results.experiment == "croco_tuning"].metric)
+    answers = read_parquet(folder/"runs/croco_answers/de/0/answers.parquet")
+    assert set(answers[answers.part == "open"].groupby(["system", "item"]).number.nunique()) == {2} and set(answers[answers.part != "open"].number) == {0}
+    judged = read_parquet(folder/"runs/croco_tuning/all/0/judged.parquet")
+    won = results[(results.experiment == "croco_tuning") & (results.metric == "win_rate") & (results.language == "de")]
+    assert (won.n == 2 * 2).all() and not judged.duplicated(["system", "language", "item", "number"]).any(), "two questions, two answers to each"
     captions = read_json(folder/"figures/captions.json")
     assert len(captions["figures"]) >= 12 and all(figure["alt"] and (folder/"figures"/figure["file"]).is_file() for figure in captions["figures"])
     page = (folder/"report.html").read_text(encoding="utf-8")
