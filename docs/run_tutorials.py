@@ -1,9 +1,10 @@
 """Run the tutorials with their own models and keep them with their outputs, for the site: `make tutorials`."""
-import argparse, base64, io, os, sys, time
+import argparse, base64, os, sys, time
 from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from xicl_study.figures import in_256_colours
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TUTORIALS = REPOSITORY/"nbs"/"tutorials"
@@ -22,14 +23,9 @@ def without_traces(
 def in_few_colours(
     notebook:nbformat.NotebookNode, # an executed notebook
 )->nbformat.NotebookNode:
-    "Return a notebook whose pictures have 256 colours, as a study's figures have: half of the bytes, and no difference to see."
-    from PIL import Image
+    "Return a notebook whose pictures have 256 colours, as a study's figures have."
     for output in (output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})):
-        with Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))) as picture:
-            if picture.mode == "P": continue
-            small = io.BytesIO()
-            picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
-        output.data["image/png"] = base64.b64encode(small.getvalue()).decode() + "\n"
+        output.data["image/png"] = base64.b64encode(in_256_colours(base64.b64decode(output.data["image/png"]))).decode() + "\n"
     return notebook
 
 def run_tutorial(

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['GROUP_COLOURS', 'GROUP_MARKERS', 'GROUP_TITLES', 'SERIES_COLOURS', 'SERIES_MARKERS', 'METRIC_TITLES', 'HELD_OUT',
-           'KEY_METHODS', 'STYLE', 'TRAINING_PANELS', 'styled', 'use_style', 'new_figure', 'png_bytes', 'save_figure',
-           'display_name', 'quality_metrics', 'metric_heading', 'plot_accuracy_by_method', 'key_methods',
-           'plot_accuracy_by_language', 'plot_accuracy_by_family', 'plot_differences', 'plot_training', 'DrawnFigure',
-           'alt_text', 'language_figures', 'held_out_languages', 'study_figures']
+           'KEY_METHODS', 'STYLE', 'TRAINING_PANELS', 'styled', 'use_style', 'new_figure', 'in_256_colours',
+           'png_bytes', 'save_figure', 'display_name', 'quality_metrics', 'metric_heading', 'plot_accuracy_by_method',
+           'key_methods', 'plot_accuracy_by_language', 'plot_accuracy_by_family', 'plot_differences', 'plot_training',
+           'DrawnFigure', 'alt_text', 'language_figures', 'held_out_languages', 'study_figures']
 
 # %% ../nbs/14_figures.ipynb #9665f686
 import functools, math
@@ -65,22 +65,31 @@ def new_figure(
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
+def in_256_colours(
+    png:bytes, # a picture
+)->bytes:
+    "Return a PNG with 256 colours, a third of the bytes and no difference to see; one that has no more comes back as it is."
+    import io
+    from PIL import Image
+    small = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as picture:
+        if picture.mode == "P": return png
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True, dpi=(150, 150))
+    return small.getvalue()
+
 @styled
 def png_bytes(
     figure, # a matplotlib Figure
 )->bytes:
-    "Return a figure as PNG at 150 dots per inch, in 256 colours (a third of the bytes), without date or software version, so that equal figures are equal bytes."
+    "Return a figure as PNG at 150 dots per inch, in 256 colours, without date or software version, so that equal figures are equal bytes."
     import io
-    from PIL import Image
-    stream, small = io.BytesIO(), io.BytesIO()
+    stream = io.BytesIO()
     def draw():
         stream.seek(0)
         stream.truncate()
         figure.savefig(stream, format="png", dpi=150, metadata={"Software": None})
     draw_all_letters(figure, draw)
-    stream.seek(0)
-    Image.open(stream).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True, dpi=(150, 150))
-    return small.getvalue()
+    return in_256_colours(stream.getvalue())
 
 def save_figure(
     figure,        # a matplotlib Figure
