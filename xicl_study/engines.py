@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 import torch
-from .generators import LINE_ENDS, BufferedKeyValues, Vocabulary, _step
+from .generators import LINE_ENDS, BufferedKeyValues, Vocabulary, _step, worth_dropping
 from .adapters import folded_adapter
 from .models import Policy, side_by_side
 from .scoring import head_logits, pack_rows, read_rows, read_shared, shared_length
@@ -215,16 +215,21 @@ def write_answers(
     generators = [torch.Generator().manual_seed(key_seed(key)) for request in requests for key in request.keys]
     languages, ends, window = [requests[number].language for number in origin], _Ends(policy, sampling), getattr(policy.config, "sliding_window", None)
     written, finished, active = [[] for _ in origin], [False] * len(origin), list(range(len(origin)))
+    alive = list(range(len(origin)))  # places in `active` of the answers that go on
     for position in range(sampling.max_tokens):
-        tokens = _choose(policy, states, [generators[row] for row in active], [languages[row] for row in active], position, sampling, vocabulary, ends)
-        for row, token in zip(active, tokens):
+        rows = [active[place] for place in alive]
+        tokens = _choose(policy, states[alive], [generators[row] for row in rows], [languages[row] for row in rows], position, sampling, vocabulary, ends)
+        for row, token in zip(rows, tokens):
             written[row].append(token)
             finished[row] = token in ends
-        keep = [place for place, row in enumerate(active) if not finished[row]]
-        if not keep or position + 1 == sampling.max_tokens: break
-        if len(keep) < len(active): cache.keep(keep); visible, length, active = visible[keep], length[keep], [active[place] for place in keep]
+        alive = [place for place in alive if not finished[active[place]]]
+        if not alive or position + 1 == sampling.max_tokens: break
+        if worth_dropping(len(active), len(alive)):
+            cache.keep(alive)
+            visible, length, active = visible[alive], length[alive], [active[place] for place in alive]
+            alive = list(range(len(active)))
         visible[:, cache.columns] = True
-        states = _step(policy, cache, torch.tensor([tokens[place] for place in keep], device=policy.device), length, visible, window)
+        states = _step(policy, cache, torch.tensor([written[row][-1] for row in active], device=policy.device), length, visible, window)
         length = length + 1
     texts = policy.tokenizer.batch_decode(written, skip_special_tokens=True)
     answers = iter([finish_answer(text, len(tokens), ended, sampling) for text, tokens, ended in zip(texts, written, finished)])
