@@ -118,3 +118,27 @@ def test_a_damaged_cache_is_converted_again(capsys):
     again = Path(locate_model("smollm2-135m")[0])
     assert again == folder and models.check_cache(folder)
     assert "damaged or incomplete" in capsys.readouterr().out
+
+
+def test_weights_that_cannot_be_packed_are_multiplied_as_they_are(monkeypatch):
+    policy = Policy.load("smoke", device="cpu")
+    ids = torch.tensor([policy.encode("Hund: animals\nघर: places\n")])
+    with torch.no_grad():
+        plain = policy.model(ids).logits
+        with adapters.folded_adapter(policy): packed = policy.model(ids).logits
+        assert torch.allclose(plain, packed, atol=1e-4)
+        def missing(weight): raise RuntimeError("no such operator")
+        adapters.can_pack.cache_clear()
+        monkeypatch.setattr(adapters, "_pack", missing)
+        try:
+            with adapters.folded_adapter(policy):
+                assert not any("forward" in vars(layer) for layer in policy.model.modules())
+                assert torch.equal(plain, policy.model(ids).logits)
+        finally: adapters.can_pack.cache_clear()
+
+
+def test_a_model_above_the_limit_is_not_packed(monkeypatch):
+    policy = Policy.load("smoke", device="cpu")
+    monkeypatch.setattr(adapters, "PACKED_LIMIT", 1000)
+    with torch.no_grad(), adapters.packed_products(policy):
+        assert not any("forward" in vars(layer) for layer in policy.model.modules())
