@@ -39,7 +39,9 @@ def test_experiments_share_two_trainings():
     def keys(*names): return {adapter_key(asdict(load_recipe(name)), "closed_loop") for name in names}
     short, whole = keys("reward_sweep", "embedding_quality", "scaling"), keys("laptop", "consistency", "linguistic_knowledge", "wide")
     assert len(short) == len(whole) == 1 and short != whole, "those that only evaluate read the adapter of the main result"
-    assert {adapter_key(varied(asdict(load_recipe("ablation")), ablation("no_warm_up")), "closed_loop")} == short
+    assert {adapter_key(varied(asdict(load_recipe("ablation")), ablation("full")), "closed_loop")} == short
+    both = [adapter_key(varied(asdict(load_recipe(name)), change), "closed_loop") for name, change in (("ablation", ablation("no_alignment")), ("reward_sweep", {"training.lambda_align": 0.0}))]
+    assert both[0] == both[1], "the ablation and the sweep train the same corner once"
 
 def test_an_unknown_option_is_refused(tmp_path):
     recipe = tmp_path/"own.yaml"

@@ -73,7 +73,8 @@ def trainer_arguments(
 )->dict:
     "Return the arguments that all our trainers share; TRL's defaults for accelerators are switched off where there is none."
     on_cpu = not torch.cuda.is_available()
-    return dict(output_dir=str(folder), max_steps=steps, learning_rate=settings.learning_rate, lr_scheduler_type="cosine", warmup_steps=min(5, max(1, steps // 10)),
+    rising = min(5, steps // 10)  # the first of rising steps has the rate 0: a training of a few steps starts at its highest, or its only step would learn nothing
+    return dict(output_dir=str(folder), max_steps=steps, learning_rate=settings.learning_rate, lr_scheduler_type="cosine", warmup_steps=rising,
                 weight_decay=0.0, max_grad_norm=1.0, logging_steps=1, save_steps=settings.save_every, save_total_limit=1, seed=seed, data_seed=seed,
                 report_to="none", disable_tqdm=True, bf16=False, gradient_checkpointing=False,
                 logging_nan_inf_filter=False,  # transformers would write 0 where the loss is no number, and nobody would see it
