@@ -167,7 +167,7 @@ ABLATIONS:dict[str, tuple[str, str, dict]] = {  # name -> (title, group, what di
     "no_diversity": ("without diversity (β = 0)", "reward", {"training.beta": 0.0}),
     "no_accuracy": ("without accuracy (α = 0)", "reward", {"training.alpha": 0.0}),
     "no_policy_gradient": ("without policy gradient", "reward", {"training.policy_weight": 0.0}),
-    "warm_up": ("with a warm-up first", "losses", {"training.warm_up_queries": 192}), # of which the untrained policy gets about one in twelve right
+    "warm_up": ("with a warm-up first", "losses", {"training.warm_up_queries": 192}), # of which the untrained policy gets about one in five right
     "reverse_alignment": ("KL(without ‖ with)", "alignment", {"training.align_reverse": True}),
     "alignment_not_detached": ("alignment, nothing detached", "alignment", {"training.align_detach": "none"}),
     "alignment_alone": ("alignment loss alone", "alone", _ALONE),
