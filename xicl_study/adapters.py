@@ -129,17 +129,18 @@ def packed_products(
 ):
     "Multiply by packed weights for a `with` block without gradients, in which the weights do not change."
     import torch
-    layers = [layer for name, layer in policy.backbone.named_modules() if type(layer) is torch.nn.Linear and "lora_" not in name and "forward" not in vars(layer)]
-    weights = [layer.weight for layer in layers]
-    fits = sum(weight.nbytes for weight in weights) <= PACKED_LIMIT and all(weight.device.type == "cpu" and can_pack(weight.dtype) for weight in weights)
-    packed = layers if fits else []
-    for layer in packed:
+    layers = [layer for name, layer in policy.backbone.named_modules() if type(layer) is torch.nn.Linear and "lora_" not in name]
+    if sum(layer.weight.nbytes for layer in layers) > PACKED_LIMIT or not all(layer.weight.device.type == "cpu" and can_pack(layer.weight.dtype) for layer in layers): layers = []
+    before = [vars(layer).get("forward") for layer in layers]  # of a block around this one, whose weights may be others
+    for layer in layers:
         def forward(rows, layer=layer, plain=layer.forward, weight=_pack(layer.weight.data)):
             return plain(rows) if torch.is_grad_enabled() else _packed_product(weight, layer.bias, rows)
         layer.forward = forward
     try: yield policy
     finally:
-        for layer in packed: del layer.forward
+        for layer, former in zip(layers, before):
+            if former is None: del layer.forward
+            else: layer.forward = former
 
 # %% ../nbs/04a_adapters.ipynb #70f883cf
 @contextlib.contextmanager

@@ -6,7 +6,7 @@
 __all__ = ['LINE_COLOURS', 'plot_rows', 'plot_heat_maps', 'plot_curves', 'plot_fitted', 'plot_many_languages', 'plot_map',
            'rows_in_words']
 
-# %% ../nbs/14f_experiment_figures.ipynb #dad086c3
+# %% ../nbs/14f_experiment_figures.ipynb #fcf75958
 import math
 import numpy as np
 import pandas as pd
@@ -14,14 +14,14 @@ from typing import Any
 from .figures import GROUP_COLOURS, SERIES_COLOURS, SERIES_MARKERS, display_name, new_figure, styled
 from .storage import DataError
 
-# %% ../nbs/14f_experiment_figures.ipynb #3d932ebb
+# %% ../nbs/14f_experiment_figures.ipynb #7abcc98f
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#222222", "#8A94A0")
 
 def _require(table, columns, what):
     missing = [name for name in columns if name not in table]
     if missing or not len(table): raise DataError(f"{what} needs rows with the columns {', '.join(columns)}" + (f"; there is no {missing[0]}." if missing else ", and there are none."))
 
-# %% ../nbs/14f_experiment_figures.ipynb #c2cba621
+# %% ../nbs/14f_experiment_figures.ipynb #393874d4
 @styled
 def plot_rows(
     rows:pd.DataFrame,       # columns label, value, low, high; optionally group, which sets colour and marker
@@ -60,7 +60,7 @@ def _legend(figure, names, lines=False):
     handles = [Line2D([], [], color=LINE_COLOURS[number % 8], marker=SERIES_MARKERS[number % 7], linestyle="-" if lines else "", markersize=6, label=name) for number, name in enumerate(names)]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(names)), columnspacing=1.4, handletextpad=0.5)
 
-# %% ../nbs/14f_experiment_figures.ipynb #b68943b6
+# %% ../nbs/14f_experiment_figures.ipynb #6f309c06
 @styled
 def plot_heat_maps(
     table:pd.DataFrame,          # one row per cell: the two settings and the measures
@@ -96,7 +96,7 @@ def plot_heat_maps(
         panel.set(xlabel=names[across], ylabel=names[down])
     return figure
 
-# %% ../nbs/14f_experiment_figures.ipynb #7fbff5d2
+# %% ../nbs/14f_experiment_figures.ipynb #bc100cf9
 def _round_numbers(low, high):
     "The numbers between two that are 0, or 1, 2 or 5 times a power of ten."
     return [0] * (low <= 0) + [digit * 10**power for power in range(9) for digit in (1, 2, 5) if low <= digit * 10**power <= high]
@@ -143,7 +143,7 @@ def plot_curves(
     if len(series) > 1: _legend(figure, series, lines=True)
     return figure
 
-# %% ../nbs/14f_experiment_figures.ipynb #0656138a
+# %% ../nbs/14f_experiment_figures.ipynb #f3a62ba0
 @styled
 def plot_fitted(
     points:pd.DataFrame,         # columns x, value; optionally panel and label
@@ -175,7 +175,7 @@ def plot_fitted(
         if place % columns == 0: panel.set_ylabel(ylabel)
     return figure
 
-# %% ../nbs/14f_experiment_figures.ipynb #a5ec0808
+# %% ../nbs/14f_experiment_figures.ipynb #e5c68c55
 @styled
 def plot_many_languages(
     results:pd.DataFrame,      # columns language, value
@@ -215,7 +215,7 @@ def plot_many_languages(
     _legend(figure, [{"high": "high-resource", "mid": "mid", "low": "low-resource"}.get(kind, script_name(kind)) for kind in kinds])
     return figure
 
-# %% ../nbs/14f_experiment_figures.ipynb #7aad352f
+# %% ../nbs/14f_experiment_figures.ipynb #d11c90d1
 @styled
 def plot_map(
     results:pd.DataFrame,      # columns language, value
@@ -238,7 +238,7 @@ def plot_map(
     figure.colorbar(dots, ax=panel, shrink=0.75, pad=0.01, label=label)
     return figure
 
-# %% ../nbs/14f_experiment_figures.ipynb #dad12851
+# %% ../nbs/14f_experiment_figures.ipynb #ddeaf212
 def rows_in_words(
     rows:pd.DataFrame, # columns label, value, low, high
     digits:int=2,      # of the numbers
