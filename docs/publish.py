@@ -36,7 +36,7 @@ def without_dead_links(
 def without_progress_bars(
     text:str, # an executed notebook
 )->str:
-    "Return a notebook without the states of its progress bars, which no reader of a finished run can use: a third of some notebooks' size."
+    "Return a notebook without the states of its progress bars, which no reader of a finished run can use: up to three quarters of a notebook's size."
     notebook = json.loads(text)
     notebook["metadata"].pop("widgets", None)
     for cell in notebook["cells"]:
