@@ -1,5 +1,5 @@
 """Copy the small parts of a finished study to outputs/published/: what README and the site show."""
-import json, re, shutil, sys
+import re, shutil, sys
 from pathlib import Path
 from urllib.parse import unquote
 from xicl_study.study import load_recipe
@@ -33,16 +33,6 @@ def without_dead_links(
     def change(match): return match[0] if (folder/unquote(match[1])).is_file() else match[2]
     return re.sub(r'<a href="([^"#:]+)">([^<]*)</a>', change, text)
 
-def without_progress_bars(
-    text:str, # an executed notebook
-)->str:
-    "Return a notebook without the states of its progress bars, which no reader of a finished run can use: up to three quarters of a notebook's size."
-    notebook = json.loads(text)
-    notebook["metadata"].pop("widgets", None)
-    for cell in notebook["cells"]:
-        if "outputs" in cell: cell["outputs"] = [output for output in cell["outputs"] if "application/vnd.jupyter.widget-view+json" not in output.get("data", {})]
-    return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
-
 def publish(
     study:Path,   # a finished study's folder
     target:Path,  # outputs/published/<study>; what is there is replaced
@@ -53,8 +43,7 @@ def publish(
     for path in wanted(study):
         goal = target/path.relative_to(study)
         goal.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".ipynb": goal.write_text(without_progress_bars(path.read_text(encoding="utf-8")), encoding="utf-8")
-        else: shutil.copyfile(path, goal)
+        shutil.copyfile(path, goal)
     report = target/"report.html"
     report.write_text(without_dead_links(report.read_text(encoding="utf-8"), target), encoding="utf-8")
     return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())

@@ -47,6 +47,17 @@ def test_whole_study_then_nothing_then_changes(toy):
     assert "train, seed 0" in steps(retrained) and "prepare" not in steps(retrained)
     assert len(run(toy, force=True, dry_run=True).planned) == 9
 
+def test_a_change_that_prepares_again_reaches_every_step_in_the_same_run(toy):
+    folder = run(toy).folder
+    before, change = times(folder), {"task": "udhr-topic"}
+    expected = ["prepare", "train, seed 0", *sorted(f"evaluate {name}, seed 0" for name in ("Arabic (ar)", "German (de)", "Hindi (hi)", "Swahili (sw)")), "gather", "figures", "report"]
+    ordered = lambda outcome: [steps(outcome)[:2], sorted(steps(outcome)[2:6]), steps(outcome)[6:]]
+    wanted = [expected[:2], expected[2:6], expected[6:]]
+    assert ordered(run(toy, overrides=change, dry_run=True)) == wanted and times(folder) == before
+    assert ordered(run(toy, overrides=change)) == wanted
+    assert all(times(folder)[path] > before[path] for path in before)
+    assert run(toy, overrides=change).planned == [] and run(toy, overrides=change, dry_run=True).planned == []
+
 def test_a_failed_language_does_not_stop_the_others(toy, monkeypatch):
     monkeypatch.setenv("FAIL", "hi")
     first = run(toy)

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'TEMPLATES', 'PREFERENCE_KINDS', 'RewardModel', 'VerifiableReward', 'reward_tokens', 'ClassifierReward',
-           'base_classifier', 'ScoreStore', 'score_candidates', 'english_preferences', 'train_reward_model',
-           'preference_accuracy']
+           'quiet_loading', 'base_classifier', 'ScoreStore', 'score_candidates', 'english_preferences',
+           'train_reward_model', 'preference_accuracy']
 
 # %% ../nbs/09c_reward_models.ipynb #4677504d
-import hashlib
+import contextlib, hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -158,6 +158,15 @@ class ClassifierReward:
         return self.model(**batch).logits[:, 0].double().cpu().numpy()
 
 # %% ../nbs/09c_reward_models.ipynb #c6050dfe
+@contextlib.contextmanager
+def quiet_loading():
+    "Keep transformers from printing, for a block, which weights a file lacks, and where it lies: `base_classifier` looks at them itself, and a new head is always missing."
+    from transformers.utils import logging
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try: yield
+    finally: logging.set_verbosity(before)
+
 def base_classifier(
     name:str,               # embedded name, "smoke", folder or Hub id
     device:str="auto",      # where it runs
@@ -178,10 +187,12 @@ def base_classifier(
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
             options = dict(dtype=number_format, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **({"num_labels": 1} if fresh_head else {}))
-            model, info = transformers.AutoModelForSequenceClassification.from_pretrained(source, **options)
+            with quiet_loading(): model, info = transformers.AutoModelForSequenceClassification.from_pretrained(source, **options)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"Cannot load the reward model {name!r}: {(str(error).strip().splitlines() or [type(error).__name__])[0].rstrip('.')}. Check the id or the folder.") from error
         missing = sorted(info["missing_keys"])
+        lost = [key for key in missing if key.startswith(f"{model.base_model_prefix}.") and ".pooler." not in key]
+        if lost and fresh_head: raise ModelError(f"The weights of {name!r} are not whole: they lack {', '.join(lost[:3])}. Check the folder; if it is a copy, copy it again.")
         if missing and not fresh_head:
             raise ModelError(f"{name!r} is no trained reward model: its weights lack {', '.join(missing[:3])}. Train one on it with train_reward_model, or name a sequence classifier.")
     if tokenizer.pad_token_id is None: tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token

@@ -9,11 +9,11 @@ __all__ = ['EngineOptions', 'run_engine', 'step_title', 'part_of', 'LineScreen',
 
 # %% ../nbs/16c_runner.ipynb #6d68793e
 import contextlib, json, os, signal, subprocess, sys, time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from .storage import ResourceError, StudyError, available_cores, package_folder, read_json, write_json
-from .stages import Plan, check_parameters, notebook_parameters, notebook_path, plan_study, step_name
+from .stages import STEPS, Plan, check_parameters, notebook_parameters, notebook_path, plan_study, step_name
 from .study import Recipe, check_recipe, load_recipe, models_of, save_recipe
 
 # %% ../nbs/16c_runner.ipynb #5886d51a
@@ -26,7 +26,9 @@ class EngineOptions:
     threads:int = 1             # threads of each
     alone:int = 1               # threads of a step that runs alone: preparing and training
     force:bool = False          # do everything again
-    prepare_again:bool = False  # a model's package has vanished
+    prepare_again:bool = False  # a model's package has vanished, or what is prepared has changed
+    target:str = ""             # the step to reach; the last when empty
+    rules:str = ""              # names of the only steps that may run, with spaces between; all when empty
     dry_run:bool = False        # only say what would be done
     executor:str = "local"      # the name of a Snakemake executor plugin
 
@@ -60,7 +62,8 @@ def run_engine(
     with lock, SnakemakeApi(OutputSettings(dryrun=options.dry_run, quiet={Quietness.HOST}, nocolor=True)) as api:
         logger.addHandler(Recorder(logging.INFO))
         workflow = api.workflow(resources, ConfigSettings(config=config), snakefile=package_folder("workflow")/"Snakefile", workdir=Path(folder).resolve())
-        dag = workflow.dag(DAGSettings(forceall=options.force, forcerun=again, force_incomplete=True,
+        dag = workflow.dag(DAGSettings(frozenset(options.target.split()), forceall=options.force, forcerun=again, force_incomplete=True,
+                                       allowed_rules=frozenset(options.rules.split()),
                                        rerun_triggers=frozenset({RerunTrigger.MTIME, RerunTrigger.PARAMS, RerunTrigger.INPUT})))
         # Our own lock is given back by the system when a process dies; Snakemake's would stay behind.
         dag.execute_workflow(executor="dryrun" if options.dry_run else options.executor,
@@ -320,7 +323,7 @@ def run_study(
     if workers < 1: raise StudyError(f"--workers must be 1 or more, not {workers}.")
     plan = check_study(recipe)
     folder = Path(output or Path("outputs")/recipe.name).resolve()
-    if dry_run: return _dry_run(recipe, folder, force)
+    if dry_run: return _dry_run(plan, folder, force)
     try: folder.mkdir(parents=True, exist_ok=True)
     except OSError as error: raise ResourceError(f"Cannot make the folder {folder} ({error.strerror}). Choose another with --output.") from error
     lock = FileLock(folder/".lock", timeout=0)
@@ -336,6 +339,18 @@ def run_study(
         with screen: return _run_locked(plan, folder, options, screen)
     finally: lock.release()
 
+def _passes(
+    plan:Plan,             # the study's steps
+    folder:Path,           # its folder
+    options:EngineOptions, # what to do
+)->list[EngineOptions]:
+    "Return the engine's calls: one, or two when `prepare` has to be done again. In the call that plans `prepare` Snakemake does not look for changes in the steps behind it."
+    try: stale = read_json(folder/"prepared.json").get("made_from") != plan.changed("prepare")
+    except StudyError: return [options]  # nothing is prepared yet
+    if options.force or not (stale or options.prepare_again): return [options]
+    rest = " ".join([*(stage.name for stage in plan.stages), *(step for step in STEPS if step != "prepare"), "all"])
+    return [replace(options, prepare_again=True, target="prepare"), replace(options, prepare_again=False, rules=rest)]
+
 def _run_locked(
     plan:Plan,             # the study's steps
     folder:Path,           # its folder, which nobody else works on
@@ -346,31 +361,35 @@ def _run_locked(
     write_json(folder/"failures.json", [])
     failures, planned, lost = [], [], set()
     inside = lambda path: path and os.path.relpath(path, folder)
+    passes = _passes(plan, folder, options)
     while True:
-        seen = run_pass(folder, options, screen, folder/"logs")
+        seen = run_pass(folder, passes[0], screen, folder/"logs")
         failures, planned = failures + failures_of(folder, seen.failed), planned + seen.planned
         write_json(folder/"failures.json", [{**failure.__dict__, "log": inside(failure.log), "notebook": inside(failure.notebook)} for failure in failures])
+        if len(passes) > 1 and not failures:
+            passes = passes[1:]
+            continue
         now = plan.lost(lost | failed_runs(seen.failed))
         left = [run for run in plan.runs if run.name not in now and {"predictions.parquet", "results.parquet"} & set(run.stage.files)]
         if now == lost or not left: break
         lost = now
-        options = EngineOptions(**{**options.__dict__, "without": " ".join(sorted(lost)), "force": False, "prepare_again": False})
+        passes = [replace(passes[0], without=" ".join(sorted(lost)), force=False, prepare_again=False)]
     report = folder/"report.html"
     return Outcome(folder, report if report.is_file() else None, planned, failures)
 
 def _dry_run(
-    recipe:Recipe, # a checked recipe
-    folder:Path,   # the study's folder, which may not be there
-    force:bool,    # as if everything had to be done again
+    plan:Plan,    # the study's steps
+    folder:Path,  # the study's folder, which may not be there
+    force:bool,   # as if everything had to be done again
 )->Outcome:
     "Say what would be done, without touching the study's folder."
     import tempfile
     with tempfile.TemporaryDirectory() as scratch:
-        save_recipe(recipe, Path(scratch)/"recipe.yaml")
+        save_recipe(plan.recipe, Path(scratch)/"recipe.yaml")
         place = folder if (folder/".snakemake").is_dir() else Path(scratch)
-        options = EngineOptions(recipe=str(Path(scratch)/"recipe.yaml"), dry_run=True, force=force, prepare_again=models_missing(recipe))
-        seen = run_pass(place, options, LineScreen(quiet=True), Path(scratch)/"logs")
-    return Outcome(folder, None, list(dict.fromkeys(seen.planned)), [])
+        options = EngineOptions(recipe=str(Path(scratch)/"recipe.yaml"), dry_run=True, force=force, prepare_again=models_missing(plan.recipe))
+        planned = [step for each in _passes(plan, place, options) for step in run_pass(place, each, LineScreen(quiet=True), Path(scratch)/"logs").planned]
+    return Outcome(folder, None, list(dict.fromkeys(planned)), [])
 
 # %% ../nbs/16c_runner.ipynb #05b8814d
 def is_running(

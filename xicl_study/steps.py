@@ -70,7 +70,8 @@ def prepare_study(
             found[code] = len(task.examples(code, recipe.split, limit=recipe.test_items))
             if not found[code]: raise DataError(f"Task {task.name} has no {recipe.split} items in {code}.")
             report_progress(position + 1, len(recipe.languages), "data")
-    write_json(folder/"prepared.json", {"policy": recipe.policy, "encoder": recipe.encoder, "items": found, "notes": said.getvalue().splitlines()})
+    write_json(folder/"prepared.json", {"policy": recipe.policy, "encoder": recipe.encoder, "items": found, "notes": said.getvalue().splitlines(),
+                                        "made_from": plan_study(recipe).changed("prepare")})
 
 # %% ../nbs/16b_steps.ipynb #cffe228e
 PACKAGES = ("xicl-study", "torch", "transformers", "trl", "peft", "datasets", "accelerate", "numpy", "pandas", "pyarrow", "papermill", "snakemake")
@@ -112,6 +113,7 @@ def execute_notebook(
     for path in (log, destination): path.parent.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # a kernel that the user once installed elsewhere must not be taken
     os.environ.setdefault("PYTHONWARNINGS", "ignore")      # libraries' warnings name folders of this machine, and a reader cannot act on them
+    for name in ("TQDM_DISABLE", "HF_DATASETS_DISABLE_PROGRESS_BARS"): os.environ.setdefault(name, "1")  # libraries' bars are widgets, whose states would be most of a notebook
     try:
         papermill.execute_notebook(str(notebook), str(log), parameters, kernel_name="python3", cwd=str(folder), progress_bar=False, log_output=True)
     except papermill.PapermillExecutionError as error:
