@@ -29,11 +29,12 @@ def parse_settings(
 )->dict:
     "Return settings by key, with values read as YAML. Raises `StudyError` for one without '='."
     import yaml
+    from xicl_study.study import parse_yaml
     parsed = {}
     for text in settings:
         key, equals, value = text.partition("=")
         if not equals or not key.strip(): raise StudyError(f"--set wants key=value, not {text!r}.")
-        try: parsed[key.strip()] = yaml.safe_load(value)
+        try: parsed[key.strip()] = parse_yaml(value)
         except yaml.YAMLError as error: raise StudyError(f"--set {text}: the value cannot be read.") from error
     return parsed
 
