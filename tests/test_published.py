@@ -1,5 +1,4 @@
 """The README quotes exactly what the published runs hold."""
-import json
 import re
 import sys
 from pathlib import Path

@@ -244,12 +244,16 @@ def system_pools(
     pools:pd.DataFrame,     # candidates with rewards
     settings:CrocoSettings, # of the study
 )->pd.DataFrame:
-    "Return the candidates that a system may use, with the rewards that it sees: the first k of each prompt, and no more tokens than its budget."
+    "Return the candidates that a system may use, with the rewards that it sees: the first k of each prompt, and no more tokens than its budget: first fewer candidates, then fewer prompts."
     if (system.rewards or settings.pooled_rewards) == "standardised": pools = standardise_rewards(pools)
     if system.k: pools = pools[pools.number < system.k]
     if not system.budget: return pools
     tokens = pools.groupby("number").n_tokens.sum().sort_index().cumsum()
-    return pools[pools.number <= max(1, int((tokens <= budget_tokens(settings, pools)).sum()) - 1)]
+    budget = budget_tokens(settings, pools)
+    few = pools[pools.number <= max(1, int((tokens <= budget).sum()) - 1)]
+    if few.n_tokens.sum() <= budget: return few
+    spent = few.groupby("prompt_id", sort=False).n_tokens.sum().cumsum()  # a pair needs two candidates: rather fewer prompts than more tokens
+    return few[few.prompt_id.isin(spent.index[spent <= max(budget, spent.iloc[0])])]
 
 def system_pairs(
     system:System,          # one that learns from pairs

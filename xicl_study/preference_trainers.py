@@ -12,7 +12,7 @@ __all__ = ['LOG_NAMES', 'LOG_COLUMNS', 'undisturbed_randomness', 'CheckpointCall
 # %% ../nbs/11b_preference_trainers.ipynb #17632734
 import contextlib, json, math, os, random, shutil, time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 import numpy as np
@@ -285,9 +285,9 @@ def train_dpo(
     from trl import DPOConfig, DPOTrainer
     rows, counts = fitting_rows(policy, pairs, "pairs", settings)
     training, validation = _split(rows, settings, seed)
-    columns = ["prompt", "chosen", "rejected"]
+    columns, numbers = ["prompt", "chosen", "rejected"], replace(settings, epochs=settings.dpo_epochs or settings.epochs)
     def build(checkpoints, generated):
-        config = DPOConfig(**shared_arguments(checkpoints, settings, settings.dpo_learning_rate, seed), **_evaluated(validation, settings), max_length=settings.max_length, beta=settings.beta,
+        config = DPOConfig(**shared_arguments(checkpoints, numbers, settings.dpo_learning_rate, seed), **_evaluated(validation, settings), max_length=settings.max_length, beta=settings.beta,
                            precompute_ref_log_probs=True)
         return DPOTrainer(policy.causal, args=config, train_dataset=stored_dataset(training, columns, settings, checkpoints/"training"), processing_class=policy.tokenizer,
                           eval_dataset=stored_dataset(validation, columns, settings, checkpoints/"validation") if len(validation) else None, peft_config=lora_configuration(settings))

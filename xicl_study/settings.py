@@ -83,6 +83,7 @@ class PreferenceSettings:
     warm_up:float = 0.05             # share of the steps
     weight_decay:float = 0.01        # of the adapter's weights
     epochs:float = 1.0               # passes over the data
+    dpo_epochs:float = 0.0           # the same for DPO; 0 for `epochs`
     max_length:int = 4096            # tokens of prompt and answer; longer pairs are left out and counted
     micro_batch:int = 1              # pairs read at once
     accumulation:int = 8             # micro-batches of an optimiser step
@@ -106,8 +107,8 @@ def preference_settings(
         if getattr(settings, name) <= 0: raise RecipeError(f"preference.{name} must be more than 0, not {getattr(settings, name)}.")
     for name in ("lora_dropout", "warm_up", "validation_share"):
         if not 0 <= getattr(settings, name) < 1: raise RecipeError(f"preference.{name} must be 0 or more and below 1, not {getattr(settings, name)}.")
-    if min(settings.steps, settings.weight_decay, settings.grpo_kl, settings.online_learning_rate) < 0:
-        raise RecipeError("preference.steps, weight_decay, grpo_kl and online_learning_rate must be 0 or more.")
+    if min(settings.steps, settings.dpo_epochs, settings.weight_decay, settings.grpo_kl, settings.online_learning_rate) < 0:
+        raise RecipeError("preference.steps, dpo_epochs, weight_decay, grpo_kl and online_learning_rate must be 0 or more.")
     if settings.generations < 2 or (settings.micro_batch * settings.accumulation) % settings.generations:
         raise RecipeError(f"preference.generations must be 2 or more and divide micro_batch * accumulation ({settings.micro_batch * settings.accumulation}), not {settings.generations}.")
     return settings
