@@ -40,6 +40,13 @@ def test_a_published_report_links_only_to_what_is_published(folder:Path):
     links = re.findall(r'<a href="([^"#:]+)"', (folder/"report.html").read_text(encoding="utf-8"))
     assert links and all((folder/unquote(link)).is_file() for link in links)
 
+@pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
+def test_no_folder_of_a_machine_and_no_bars_are_published(folder:Path):
+    for path in (path for kind in ("ipynb", "html", "json", "csv", "yaml", "txt") for path in folder.rglob(f"*.{kind}")):
+        text = path.read_text(encoding="utf-8")
+        for root in ("/home/", "/root/", "/work/", "/Users/", "/tmp/"): assert root not in text, f"{path.relative_to(folder)} names {root}"
+        assert "application/vnd.jupyter.widget-state+json" not in text, f"{path.relative_to(folder)} holds states of progress bars"
+
 def test_publishing_leaves_out_keys_repeated_notebooks_and_dead_links(tmp_path):
     from publish import publish
     study = tmp_path/"study"

@@ -1,5 +1,5 @@
 """The repository and what is built from it: notebooks, exported code, README, wheel."""
-import json, os, shutil, subprocess, sys, time, zipfile
+import json, os, re, shutil, subprocess, sys, time, zipfile
 import pytest
 from conftest import REPOSITORY
 
@@ -93,3 +93,16 @@ def test_all_studies_run_in_turn_and_the_failed_one_is_named(tmp_path):
     assert names.index("scaling") > names.index("wide"), "a failed study stopped the next ones"
     assert len(names) == len(set(names)) and known - set(names) == {"smoke", "laptop-experiments", "croco-smoke", "croco-eurollm-9b", "croco-tiny-aya", "croco-laptop-full"}
     assert run("STUDIES=laptop scaling").returncode == 0
+
+def test_every_pin_installs_on_the_oldest_python():
+    from importlib.metadata import PackageNotFoundError, metadata
+    from packaging.specifiers import SpecifierSet
+    oldest = re.search(r'requires-python = ">=([\d.]+)', (REPOSITORY/"pyproject.toml").read_text(encoding="utf-8"))[1] + ".0"
+    looked_at = 0
+    for name, version in re.findall(r"^([\w.-]+)==([\w.]+)", (REPOSITORY/"constraints.txt").read_text(encoding="utf-8"), flags=re.MULTILINE):
+        try: found = metadata(name)
+        except PackageNotFoundError: continue  # of an extra that is not installed here
+        if found["Version"] != version: continue
+        looked_at += 1
+        assert oldest in SpecifierSet(found.get("Requires-Python") or ""), f"{name}=={version} needs Python {found['Requires-Python']}; pin an older one"
+    assert looked_at > 20
