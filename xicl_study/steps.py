@@ -113,7 +113,7 @@ def execute_notebook(
     for path in (log, destination): path.parent.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # a kernel that the user once installed elsewhere must not be taken
     os.environ.setdefault("PYTHONWARNINGS", "ignore")      # libraries' warnings name folders of this machine, and a reader cannot act on them
-    for name in ("TQDM_DISABLE", "HF_DATASETS_DISABLE_PROGRESS_BARS"): os.environ.setdefault(name, "1")  # libraries' bars are widgets, whose states would be most of a notebook
+    for name in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"): os.environ.setdefault(name, "1")  # widgets, whose states would be most of a notebook
     try:
         papermill.execute_notebook(str(notebook), str(log), parameters, kernel_name="python3", cwd=str(folder), progress_bar=False, log_output=True)
     except papermill.PapermillExecutionError as error:
