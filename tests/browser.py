@@ -1,5 +1,5 @@
 """What the tests of pages need from a browser: Chromium from the system, and axe's list of findings."""
-import os, shutil
+import os, shutil, subprocess
 
 def chromium_path()->str|None:
     "Return the system's Chromium or Chrome, or None. The variable CHROMIUM names another one."
@@ -29,3 +29,10 @@ def missing_glyphs(
 )->list[str]:
     "Return the characters of a page that its fonts draw as an empty box: those that look like a code point that no font has."
     return page.evaluate(MISSING_GLYPHS, place)
+
+def languages_with_fonts(
+    codes, # BCP-47 codes
+)->set[str]:
+    "Return the languages that some font of this machine can write; all where fontconfig does not say."
+    if not shutil.which("fc-list"): return set(codes)
+    return {code for code in codes if subprocess.run(["fc-list", f":lang={code}", "family"], capture_output=True, text=True).stdout.strip()}
