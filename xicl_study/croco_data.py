@@ -20,7 +20,7 @@ from .storage import DataError, fingerprint, read_parquet, write_json, write_par
 # %% ../nbs/12d_croco_data.ipynb #0fdd284f
 QUESTION_WORDS = {"en": ("Question", "Answer"), "da": ("Spørgsmål", "Svar"), "nl": ("Vraag", "Antwoord"), "fr": ("Question", "Réponse"), "de": ("Frage", "Antwort"),
     "it": ("Domanda", "Risposta"), "es": ("Pregunta", "Respuesta"), "gl": ("Pregunta", "Resposta"), "ga": ("Ceist", "Freagra"), "mt": ("Mistoqsija", "Tweġiba"),
-    "cy": ("Cwestiwn", "Ateb"), "sv": ("Fråga", "Svar"), "no": ("Spørsmål", "Svar"), "nb": ("Spørsmål", "Svar"), "pt": ("Pergunta", "Resposta"), "fi": ("Kysymys", "Vastaus"),
+    "cy": ("Cwestiwn", "Ateb"), "sv": ("Fråga", "Svar"), "nb": ("Spørsmål", "Svar"), "pt": ("Pergunta", "Resposta"), "fi": ("Kysymys", "Vastaus"),
     "sw": ("Swali", "Jibu"), "hi": ("प्रश्न", "उत्तर"), "ar": ("سؤال", "جواب"), "zh": ("问题", "回答"), "tr": ("Soru", "Cevap"), "yo": ("Ìbéèrè", "Ìdáhùn")}
 
 def as_question(

@@ -120,7 +120,8 @@ def plot_curves(
         for number, (title, log) in enumerate(logs.items()):
             if name not in log or not log[name].notna().any(): continue
             part = log[["step", name]].dropna()
-            panel.plot(part.step, part[name], color=SERIES_COLOURS[number % len(SERIES_COLOURS)], linewidth=1.2, marker="." if len(part) < 12 else None, label=title)
+            again, colour = divmod(number, len(SERIES_COLOURS))  # a line beyond the colours takes them again, with dashes
+            panel.plot(part.step, part[name], color=SERIES_COLOURS[colour], linewidth=1.2, linestyle=("-", "--", ":")[again % 3], marker="." if len(part) < 12 else None, label=title)
         panel.set_title(CURVES[name], fontsize=9)
         panel.grid(True, axis="y")
         panel.set_xlabel("step")
