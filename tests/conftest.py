@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+MACHINE_ROOTS = ("/home/", "/root/", "/work/", "/Users/")  # where folders of one machine lie; no file of the project names them
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 TRAIN = ["""task: str = "emoji-topic"  # task

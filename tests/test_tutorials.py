@@ -3,7 +3,7 @@ import json, os, re, subprocess, sys, time
 from concurrent.futures import ThreadPoolExecutor
 import nbformat, pytest
 from nbclient import NotebookClient
-from conftest import REPOSITORY
+from conftest import MACHINE_ROOTS, REPOSITORY
 
 FOLDER = REPOSITORY/"nbs"/"tutorials"
 TUTORIALS = sorted(FOLDER.glob("*.ipynb"))
@@ -57,7 +57,7 @@ def test_the_site_shows_each_as_it_is(path):
     assert check_outputs(nbformat.read(KEPT/path.name, as_version=4)) >= 3
     text = (KEPT/path.name).read_text(encoding="utf-8")
     assert len(text) < 1_500_000
-    for root in ("/tmp/", "/home/", "/root/", "/Users/", str(REPOSITORY)): assert root not in text, f"the outputs name {root}"
+    for root in (*MACHINE_ROOTS, "/tmp/", str(REPOSITORY)): assert root not in text, f"the outputs name {root}"
 
 def test_a_tutorial_is_run_and_kept(tmp_path):
     command = [sys.executable, str(REPOSITORY/"docs"/"run_tutorials.py"), "--folder", str(tmp_path), "--policy", "smoke"]
