@@ -171,6 +171,17 @@ def candidate_engine(
     return TransformersEngine(policy, vocabulary), policy
 
 # %% ../nbs/12d_croco_data.ipynb #fca7b3ae
+def _english_answers(recipe, settings, folder, english, seed, progress):
+    "What the policy answers to the English prompts that a reward model learns from, written once."
+    from xicl_study.candidates import CandidateStore, generate_candidates
+    sampling = candidate_sampling(settings, n=settings.reward_answers)
+    made_from = fingerprint(prompt_table(english).to_dict("records"), asdict(sampling), recipe["policy"], recipe.get("dtype", "auto"), settings.engine, settings.vocabulary, seed)
+    path = Path(folder)/"reward_models"/f"english-{made_from}.parquet"
+    if not path.is_file():
+        engine, _ = candidate_engine(recipe)
+        write_parquet(path, generate_candidates(engine, english, sampling, CandidateStore(Path(folder)/"candidates"), seed, progress=progress)[["prompt_id", "answer"]])
+    return read_parquet(path)
+
 def reward_model_of(
     recipe:dict,        # a resolved recipe
     folder:str|Path,    # the study's folder
@@ -178,13 +189,14 @@ def reward_model_of(
     progress:Callable|None=None, # called with (done, total, note)
 ):
     "Load the study's reward model, or train it when it is one of ours. Raises `ModelError` and `DataError`."
-    from xicl_study.reward_models import ClassifierReward, english_preferences, train_reward_model
+    from xicl_study.reward_models import OWN_KINDS, ClassifierReward, english_preferences, train_reward_model
     settings = croco_settings(recipe["croco"])
     if settings.reward_model != "trained": return ClassifierReward.load(settings.reward_model, template=settings.reward_template, dtype=recipe.get("dtype", "auto"))
-    english = load_instructions(["en"], "train", None, settings.reward_prompts or None)
+    english = _shown(load_instructions(["en"], "train", settings.reward_kinds or None, settings.reward_prompts or None), settings)
     wanted, codes = {item.id for item in english}, [code for code in trained_languages(recipe) if code != "en"]
     others = [item for item in load_instructions(codes, "train") if item.id in wanted] if codes else []
-    preferences = english_preferences(_shown([*english, *others], settings), seed)
+    answers = _english_answers(recipe, settings, folder, english, seed, progress) if set(settings.reward_preferences) & set(OWN_KINDS) else None
+    preferences = english_preferences([*english, *others], seed, settings.reward_preferences, answers=answers)
     return train_reward_model(settings.reward_base or recipe["policy"], preferences, Path(folder)/"reward_models", rank=16 if recipe["policy"] != "smoke" else 0, epochs=settings.reward_epochs,
                               max_length=settings.reward_max_length, learning_rate=settings.reward_learning_rate, seed=seed, dtype=recipe.get("dtype", "auto"), progress=progress)
 

@@ -10,7 +10,7 @@ __all__ = ['NAME_KINDS', 'POSITIVE', 'POOLED_REWARDS', 'NOT_NEGATIVE', 'SYSTEMS'
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from .preferences import POOLS, PROMPT_LANGUAGES, RULES
-from .settings import checked_values, preference_settings
+from .settings import PREFERENCE_KINDS, checked_values, preference_settings
 from .storage import RecipeError, UnknownNameError
 
 # %% ../nbs/09e_croco_settings.ipynb #c22e6c20
@@ -48,6 +48,9 @@ class CrocoSettings:
     reward_base:str = ""             # what a trained one grows from; the policy when empty
     reward_template:str = "chat"     # of a reward model from outside: "chat" or "plain"
     reward_prompts:int = 0           # English prompts that a trained one learns from; 0 for all
+    reward_kinds:list = field(default_factory=list) # kinds of those prompts; empty: all
+    reward_preferences:list = field(default_factory=lambda: list(PREFERENCE_KINDS[:4])) # what it learns from them; "own" and "better" need answers of the policy
+    reward_answers:int = 16          # those answers, to each English prompt
     reward_max_length:int = 512      # tokens of prompt and answer; a trained one leaves longer preferences out
     reward_epochs:float = 1.0        # passes over their preferences
     reward_learning_rate:float = 2e-4 # highest
@@ -65,7 +68,7 @@ class CrocoSettings:
     resamples:int = 2000             # bootstrap repetitions
 
 POSITIVE = ("train_prompts", "test_prompts", "open_limit", "open_answers", "max_prompt_length", "k", "max_tokens", "open_tokens", "reward_max_length",
-            "reward_epochs", "reward_learning_rate", "udhr_articles", "resamples")
+            "reward_answers", "reward_epochs", "reward_learning_rate", "udhr_articles", "resamples")
 POOLED_REWARDS = ("raw", "standardised")
 NOT_NEGATIVE = ("validation_prompts", "held_out_prompts", "temperature", "reward_prompts", "online_tokens")
 
@@ -91,6 +94,9 @@ def croco_settings(
         "An http(s) address works too.")
     for kind in settings.question_kinds if settings.kinds else ():
         if kind not in (*settings.kinds, *settings.held_out_kinds): raise UnknownNameError("croco.question_kinds", kind, [*settings.kinds, *settings.held_out_kinds])
+    if not settings.reward_preferences: raise RecipeError(f"croco.reward_preferences is empty; a reward model needs some of {', '.join(PREFERENCE_KINDS)}.")
+    for kind in settings.reward_preferences:
+        if kind not in PREFERENCE_KINDS: raise UnknownNameError("croco.reward_preferences", kind, PREFERENCE_KINDS)
     both = set(settings.kinds) & set(settings.held_out_kinds)
     if both: raise RecipeError(f"croco.kinds and croco.held_out_kinds both name {sorted(both)[0]}; what is trained on is not held out.")
     if "dpo_other_policy" in settings.on_policy and not settings.other_policy: raise RecipeError("The system dpo_other_policy needs croco.other_policy, the policy that writes its candidates.")

@@ -52,7 +52,8 @@ _MAIN = ("task", "policy", "k", "methods")
 def _croco(*names): return tuple(f"croco.{name}" for name in names)
 
 _REWARD = ("policy", "dtype", "languages", "train_languages",
-    *_croco("chat", "question_kinds", "reward_model", "reward_base", "reward_template", "reward_prompts", "reward_max_length", "reward_epochs", "reward_learning_rate"))
+    *_croco("chat", "question_kinds", "reward_model", "reward_base", "reward_template", "reward_prompts", "reward_kinds", "reward_preferences", "reward_answers", "reward_max_length", "reward_epochs",
+    "reward_learning_rate", "engine", "vocabulary", "temperature", "top_p", "max_tokens", "one_line"))  # the latter, because it may learn from answers of the policy
 _CANDIDATES = ("policy", "dtype", "languages", "train_languages",
     *_croco("chat", "prompts", "kinds", "question_kinds", "translation", "translation_engine", "train_prompts", "max_prompt_length", "engine", "vocabulary",
     "k", "temperature", "top_p", "max_tokens", "one_line", "other_policy"))
