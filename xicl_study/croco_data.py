@@ -175,7 +175,7 @@ def _english_answers(recipe, settings, folder, english, seed, progress):
     "What the policy answers to the English prompts that a reward model learns from, written once."
     from xicl_study.candidates import CandidateStore, generate_candidates
     sampling = candidate_sampling(settings, n=settings.reward_answers)
-    made_from = fingerprint(prompt_table(english).to_dict("records"), asdict(sampling), recipe["policy"], recipe.get("dtype", "auto"), settings.engine, settings.vocabulary, seed)
+    made_from = fingerprint([(item.id, item.language, item.prompt) for item in english], asdict(sampling), recipe["policy"], recipe.get("dtype", "auto"), settings.engine, settings.vocabulary, seed)
     path = Path(folder)/"reward_models"/f"english-{made_from}.parquet"
     if not path.is_file():
         engine, _ = candidate_engine(recipe)
