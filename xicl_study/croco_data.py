@@ -15,6 +15,7 @@ import pandas as pd
 from .croco_settings import CrocoSettings, System, croco_settings
 from .instructions import HUB_PROMPTS, Instruction, drop_long, load_instructions, read_instructions, reference_answer
 from .preferences import PairSet, build_pairs, standardise_rewards
+from .settings import OWN_KINDS
 from .storage import DataError, fingerprint, read_parquet, write_json, write_parquet
 
 # %% ../nbs/12d_croco_data.ipynb #0fdd284f
@@ -189,7 +190,7 @@ def reward_model_of(
     progress:Callable|None=None, # called with (done, total, note)
 ):
     "Load the study's reward model, or train it when it is one of ours. Raises `ModelError` and `DataError`."
-    from xicl_study.reward_models import OWN_KINDS, ClassifierReward, english_preferences, train_reward_model
+    from xicl_study.reward_models import ClassifierReward, english_preferences, train_reward_model
     settings = croco_settings(recipe["croco"])
     if settings.reward_model != "trained": return ClassifierReward.load(settings.reward_model, template=settings.reward_template, dtype=recipe.get("dtype", "auto"))
     english = _shown(load_instructions(["en"], "train", settings.reward_kinds or None, settings.reward_prompts or None), settings)

@@ -10,7 +10,7 @@ __all__ = ['NAME_KINDS', 'POSITIVE', 'POOLED_REWARDS', 'NOT_NEGATIVE', 'SYSTEMS'
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from .preferences import POOLS, PROMPT_LANGUAGES, RULES
-from .settings import PREFERENCE_KINDS, checked_values, preference_settings
+from .settings import PREFERENCE_KINDS, REFERENCE_KINDS, checked_values, preference_settings
 from .storage import RecipeError, UnknownNameError
 
 # %% ../nbs/09e_croco_settings.ipynb #c22e6c20
@@ -49,7 +49,7 @@ class CrocoSettings:
     reward_template:str = "chat"     # of a reward model from outside: "chat" or "plain"
     reward_prompts:int = 0           # English prompts that a trained one learns from; 0 for all
     reward_kinds:list = field(default_factory=list) # kinds of those prompts; empty: all
-    reward_preferences:list = field(default_factory=lambda: list(PREFERENCE_KINDS[:4])) # what it learns from them; "own" and "better" need answers of the policy
+    reward_preferences:list = field(default_factory=lambda: list(REFERENCE_KINDS)) # what it learns from them; "own" and "better" need answers of the policy
     reward_answers:int = 16          # those answers, to each English prompt
     reward_max_length:int = 512      # tokens of prompt and answer; a trained one leaves longer preferences out
     reward_epochs:float = 1.0        # passes over their preferences

@@ -51,12 +51,13 @@ _MAIN = ("task", "policy", "k", "methods")
 
 def _croco(*names): return tuple(f"croco.{name}" for name in names)
 
+_WRITING = _croco("engine", "vocabulary", "temperature", "top_p", "max_tokens", "one_line")
 _REWARD = ("policy", "dtype", "languages", "train_languages",
     *_croco("chat", "question_kinds", "reward_model", "reward_base", "reward_template", "reward_prompts", "reward_kinds", "reward_preferences", "reward_answers", "reward_max_length", "reward_epochs",
-    "reward_learning_rate", "engine", "vocabulary", "temperature", "top_p", "max_tokens", "one_line"))  # the latter, because it may learn from answers of the policy
+    "reward_learning_rate"), *_WRITING)  # it may learn from answers of the policy
 _CANDIDATES = ("policy", "dtype", "languages", "train_languages",
-    *_croco("chat", "prompts", "kinds", "question_kinds", "translation", "translation_engine", "train_prompts", "max_prompt_length", "engine", "vocabulary",
-    "k", "temperature", "top_p", "max_tokens", "one_line", "other_policy"))
+    *_croco("chat", "prompts", "kinds", "question_kinds", "translation", "translation_engine", "train_prompts", "max_prompt_length",
+    "k", "other_policy"), *_WRITING)
 _TUNING = ("policy", "dtype", "train_languages", "preference", *_croco("chat", "one_line", "max_tokens", "rule", "prompt_language", "pooled_rewards", "validation_prompts", "online_tokens"))
 _ANSWERS = ("policy", "dtype",
     *_croco("chat", "one_line", "kinds", "question_kinds", "held_out_kinds", "prompts", "test_prompts", "held_out_prompts", "open_prompts", "open_languages", "open_limit",
