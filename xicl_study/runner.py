@@ -339,15 +339,23 @@ def run_study(
         with screen: return _run_locked(plan, folder, options, screen)
     finally: lock.release()
 
+def _prepared(
+    plan:Plan,    # the study's steps
+    folder:Path,  # its folder
+)->str:
+    "Return \"done\", \"outdated\" when the recipe, a module or the data changed since, or \"waiting\" when nothing is prepared yet."
+    try: made_from = read_json(folder/"prepared.json").get("made_from")
+    except StudyError: return "waiting"
+    return "done" if made_from == plan.changed("prepare") else "outdated"
+
 def _passes(
     plan:Plan,             # the study's steps
     folder:Path,           # its folder
     options:EngineOptions, # what to do
 )->list[EngineOptions]:
     "Return the engine's calls: one, or two when `prepare` has to be done again. In the call that plans `prepare` Snakemake does not look for changes in the steps behind it."
-    try: stale = read_json(folder/"prepared.json").get("made_from") != plan.changed("prepare")
-    except StudyError: return [options]  # nothing is prepared yet
-    if options.force or not (stale or options.prepare_again): return [options]
+    state = _prepared(plan, folder)
+    if options.force or state == "waiting" or state == "done" and not options.prepare_again: return [options]
     rest = " ".join([*(stage.name for stage in plan.stages), *(step for step in STEPS if step != "prepare"), "all"])
     return [replace(options, prepare_again=True, target="prepare"), replace(options, prepare_again=False, rules=rest)]
 
@@ -431,6 +439,7 @@ def _state(
     if alive and progress.is_file():
         with contextlib.suppress(StudyError): return {"state": "running", "detail": "{note} {done}/{total}".format(**read_json(progress))}
     if (folder/made).is_file():
+        if step == "prepare": return {"state": _prepared(plan, folder), "detail": ""}
         old = made.endswith("/notebook.ipynb") and mark.is_file() and mark.read_text(encoding="utf-8") != plan.changed(step, part, seed)
         return {"state": "outdated" if old else "done", "detail": ""}
     if problem.is_file(): return {"state": "failed", "detail": read_json(problem)["error"]}
