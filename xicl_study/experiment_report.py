@@ -20,6 +20,7 @@ _PLAIN = {"study", "experiment", "language", "method", "metric", "value", "low",
 
 def _number(value):
     if pd.isna(value): return "–"
+    if abs(value) < 1e-12: value = 0  # what rounding leaves of a difference of nought
     return (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")
 
 def metric_title(
