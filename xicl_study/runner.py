@@ -343,7 +343,7 @@ def _prepared(
     plan:Plan,    # the study's steps
     folder:Path,  # its folder
 )->str:
-    "Return \"done\", \"outdated\" when the recipe, a module or the data changed since, or \"waiting\" when nothing is prepared yet."
+    "Return the state of what is prepared: done, outdated (the recipe, a module or the data changed since) or waiting (nothing is prepared yet)."
     try: made_from = read_json(folder/"prepared.json").get("made_from")
     except StudyError: return "waiting"
     return "done" if made_from == plan.changed("prepare") else "outdated"
