@@ -269,7 +269,8 @@ def system_pools(
     settings:CrocoSettings, # of the study
 )->pd.DataFrame:
     "Return the candidates that a system may use, with the rewards that it sees: the first k of each prompt, and no more tokens than its budget: first fewer candidates, then fewer prompts."
-    if (system.rewards or settings.pooled_rewards) == "standardised": pools = standardise_rewards(pools)
+    rewards = system.rewards or settings.pooled_rewards
+    if rewards != "raw": pools = standardise_rewards(pools, by_prompt=rewards == "by_prompt")
     if system.k: pools = pools[pools.number < system.k]
     if not system.budget: return pools
     tokens = pools.groupby("number").n_tokens.sum().sort_index().cumsum()

@@ -56,7 +56,7 @@ class CrocoSettings:
     reward_learning_rate:float = 2e-4 # highest
     rule:str = "mu_minus_2sigma"     # which candidate is rejected
     prompt_language:str = "chosen"   # language of the prompt of a multilingual pair
-    pooled_rewards:str = "raw"       # of pools of all languages: "raw", as the paper has it, or "standardised" within each language first
+    pooled_rewards:str = "raw"       # of pools of all languages: "raw", as the paper has it, "standardised" within each language first, or "by_prompt": within each language of each prompt
     other_policy:str = ""            # writes the off-policy candidates; none when empty
     tuning:list = field(default_factory=lambda: ["sft_references", "max_r", "dpo_monolingual", "dpo_multilingual"]) # systems of croco_tuning
     on_policy:list = field(default_factory=lambda: ["dpo_references", "dpo_budget", "online_dpo", "grpo"]) # systems of croco_on_policy, compared with dpo_multilingual
@@ -69,7 +69,7 @@ class CrocoSettings:
 
 POSITIVE = ("train_prompts", "test_prompts", "open_limit", "open_answers", "max_prompt_length", "k", "max_tokens", "open_tokens", "reward_max_length",
             "reward_answers", "reward_epochs", "reward_learning_rate", "udhr_articles", "resamples")
-POOLED_REWARDS = ("raw", "standardised")
+POOLED_REWARDS = ("raw", "standardised", "by_prompt")
 NOT_NEGATIVE = ("validation_prompts", "held_out_prompts", "temperature", "reward_prompts", "online_tokens")
 
 def croco_settings(
@@ -133,7 +133,7 @@ def system_of(
     choice, dash, value = name.partition("-")
     base = replace(SYSTEMS["dpo_multilingual"], name=name)
     if not dash or choice not in ("rule", "k", "beta", "prompt", "pool", "reward"):
-        raise UnknownNameError("system", name, [*SYSTEMS, *(f"rule-{rule}" for rule in RULES), "k-8", "beta-0.5", "prompt-random", "pool-in_language", "reward-standardised"])
+        raise UnknownNameError("system", name, [*SYSTEMS, *(f"rule-{rule}" for rule in RULES), "k-8", "beta-0.5", "prompt-random", "pool-in_language", *(f"reward-{name}" for name in POOLED_REWARDS)])
     for kind, known in (("rule", RULES), ("prompt", PROMPT_LANGUAGES), ("pool", POOLS), ("reward", POOLED_REWARDS)):
         if choice == kind and value not in known: raise UnknownNameError(f"value of the ablation {kind}", value, known)
     if choice == "rule": return replace(base, rule=value)

@@ -222,9 +222,10 @@ def skipped_pools(
 def standardise_rewards(
     candidates:pd.DataFrame, # columns language and the reward
     reward:str="reward",     # column of the rewards
+    by_prompt:bool=False,    # each prompt's answers in a language by themselves (the column prompt_id is needed, too)
 )->pd.DataFrame:
-    "Return the candidates with rewards of mean 0 and population variance 1 within each language; a language whose rewards are all equal gets 0."
-    groups = candidates.groupby("language")[reward]
+    "Return the candidates with rewards of mean 0 and population variance 1 within each language, or each prompt in a language; where all rewards are equal they become 0."
+    groups = candidates.groupby(["language", "prompt_id"] if by_prompt else "language")[reward]
     spread = groups.transform("std", ddof=0)
     centred = candidates[reward] - groups.transform("mean")
     return candidates.assign(**{reward: centred / spread.where(spread > 0, 1.0)})

@@ -304,9 +304,11 @@ def english_preferences(
 
 # %% ../nbs/09c_reward_models.ipynb #992318b5
 def _wrap(model, rank, seed):
-    "Make head and LoRA trainable; return the model to train."
+    "Set the head to zero, make it and LoRA trainable; return the model to train."
     import torch
     from peft import LoraConfig, get_peft_model
+    head = [module for module in model.modules() if isinstance(module, torch.nn.Linear) and module.out_features == 1][-1]
+    for parameter in head.parameters(): torch.nn.init.zeros_(parameter)
     if not rank:
         for parameter in model.score.parameters(): parameter.requires_grad_(True)
         return model
@@ -335,7 +337,7 @@ def train_reward_model(
     batch:int=16,              # preferences in a step
     learning_rate:float=2e-4,  # peak, cosine with warm-up
     max_length:int=512,        # tokens; longer preferences are left out
-    seed:int=0,                # of head, order and split
+    seed:int=0,                # of LoRA, order and split
     device:str="auto",         # where
     dtype:str="auto",          # number format
     progress:Callable|None=None, # called with (done, total, note)
@@ -344,7 +346,7 @@ def train_reward_model(
     import shutil
     from safetensors.torch import save_file
     if set(preferences.language) != {"en"}: raise DataError(f"A reward model is trained on English preferences only; these are in {', '.join(sorted(set(preferences.language))) or 'no language'}.")
-    settings = dict(base=base, rank=rank, epochs=epochs, batch=batch, learning_rate=learning_rate, max_length=max_length, seed=seed)
+    settings = dict(base=base, rank=rank, epochs=epochs, batch=batch, learning_rate=learning_rate, max_length=max_length, seed=seed, head="zero")
     place = Path(folder)/fingerprint(settings, preferences.to_dict("records"))
     if check_cache(place): return ClassifierReward.load(place, device=device, dtype=dtype, max_length=max_length)
     if place.exists(): print(f"The reward model in {place} is damaged or incomplete; it is trained anew.")
