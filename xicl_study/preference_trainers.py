@@ -287,8 +287,9 @@ def train_dpo(
     training, validation = _split(rows, settings, seed)
     columns, numbers = ["prompt", "chosen", "rejected"], replace(settings, epochs=settings.dpo_epochs or settings.epochs)
     def build(checkpoints, generated):
+        both = dict(loss_type=["sigmoid", "sft"], loss_weights=[1.0, settings.sft_weight]) if settings.sft_weight else {}
         config = DPOConfig(**shared_arguments(checkpoints, numbers, settings.dpo_learning_rate, seed), **_evaluated(validation, settings), max_length=settings.max_length, beta=settings.beta,
-                           precompute_ref_log_probs=True)
+                           precompute_ref_log_probs=True, **both)
         return DPOTrainer(policy.causal, args=config, train_dataset=stored_dataset(training, columns, settings, checkpoints/"training"), processing_class=policy.tokenizer,
                           eval_dataset=stored_dataset(validation, columns, settings, checkpoints/"validation") if len(validation) else None, peft_config=lora_configuration(settings))
     return live("dpo", policy, rows, counts | {"validation": len(validation)}, build, folder, settings, seed, measure, progress)

@@ -93,6 +93,7 @@ class PreferenceSettings:
     micro_batch:int = 1              # pairs read at once
     accumulation:int = 8             # micro-batches of an optimiser step
     beta:float = 0.1                 # of DPO: how dear it is to leave the reference
+    sft_weight:float = 0.0           # of the chosen answers' log-loss beside DPO's; 0 for DPO alone, as the paper has it
     steps:int = 0                    # optimiser steps; 0 for as many as the epochs need
     checkpoints:int = 10             # evenly spread over the training; each is evaluated
     validation_share:float = 0.05    # share of the prompts that is held out
@@ -112,8 +113,8 @@ def preference_settings(
         if getattr(settings, name) <= 0: raise RecipeError(f"preference.{name} must be more than 0, not {getattr(settings, name)}.")
     for name in ("lora_dropout", "warm_up", "validation_share"):
         if not 0 <= getattr(settings, name) < 1: raise RecipeError(f"preference.{name} must be 0 or more and below 1, not {getattr(settings, name)}.")
-    if min(settings.steps, settings.dpo_epochs, settings.weight_decay, settings.grpo_kl, settings.online_learning_rate) < 0:
-        raise RecipeError("preference.steps, dpo_epochs, weight_decay, grpo_kl and online_learning_rate must be 0 or more.")
+    if min(settings.steps, settings.dpo_epochs, settings.weight_decay, settings.sft_weight, settings.grpo_kl, settings.online_learning_rate) < 0:
+        raise RecipeError("preference.steps, dpo_epochs, weight_decay, sft_weight, grpo_kl and online_learning_rate must be 0 or more.")
     if settings.generations < 2 or (settings.micro_batch * settings.accumulation) % settings.generations:
         raise RecipeError(f"preference.generations must be 2 or more and divide micro_batch * accumulation ({settings.micro_batch * settings.accumulation}), not {settings.generations}.")
     return settings
