@@ -49,7 +49,7 @@ def system_settings(
 )->PreferenceSettings:
     "Return the numbers of a system's training."
     settings, numbers = croco_settings(recipe["croco"]), preference_settings(recipe["preference"])
-    numbers = replace(numbers, chat=settings.chat, one_line=settings.one_line, beta=system.beta or numbers.beta)
+    numbers = replace(numbers, chat=settings.chat, one_line=settings.one_line, beta=system.beta or numbers.beta, sft_weight=numbers.sft_weight if system.sft_weight < 0 else system.sft_weight)
     if system.method not in ("online_dpo", "grpo"): return numbers
     answers = numbers.micro_batch * numbers.accumulation * (2 if system.method == "online_dpo" else 1)
     length = min(numbers.max_new_tokens, max(1.0, float(pools.n_tokens.mean())))

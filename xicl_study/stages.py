@@ -58,7 +58,8 @@ _REWARD = ("policy", "dtype", "languages", "train_languages",
 _CANDIDATES = ("policy", "dtype", "languages", "train_languages",
     *_croco("chat", "prompts", "kinds", "question_kinds", "translation", "translation_engine", "train_prompts", "max_prompt_length",
     "k", "other_policy"), *_WRITING)
-_TUNING = ("policy", "dtype", "train_languages", "preference", *_croco("chat", "one_line", "max_tokens", "rule", "prompt_language", "pooled_rewards", "validation_prompts", "online_tokens"))
+_TUNING = ("policy", "dtype", "train_languages", "preference", *_croco("chat", "one_line", "max_tokens", "rule", "prompt_language", "pooled_rewards", "answer_languages",
+                                                                              "validation_prompts", "online_tokens"))
 _ANSWERS = ("policy", "dtype",
     *_croco("chat", "one_line", "kinds", "question_kinds", "held_out_kinds", "prompts", "test_prompts", "held_out_prompts", "open_prompts", "open_languages", "open_limit",
     "open_answers", "open_tokens", "max_tokens", "temperature", "top_p", "udhr_articles"))
