@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['CODES', 'IDENTIFIER', 'SCRIPT_WORDS', 'SURE', 'SHORT', 'FAR', 'identifier_languages', 'language_probabilities',
-           'identify', 'letters_of', 'script_share', 'Verdict', 'judge_answer_language', 'answer_language_table']
+           'identify', 'letters_of', 'script_share', 'Verdict', 'judge_answer_language', 'in_own_language',
+           'answer_language_table']
 
 # %% ../nbs/12c_answer_language.ipynb #1e29393e
 import unicodedata
@@ -107,6 +108,15 @@ def judge_answer_language(
     if probability >= SURE or n_letters > SHORT: return Verdict(found == code, found, probability, "identifier")
     if probabilities[code]*FAR < probability: return Verdict(False, found, probability, "identifier")
     return Verdict(True, found, probability, "script")
+
+# %% ../nbs/12c_answer_language.ipynb #f73ca3df
+def in_own_language(
+    answers:Sequence[str],   # what a model wrote [n]
+    prompts:Sequence[str],   # codes of the languages of their prompts [n]
+    candidates:Sequence[str],# the study's languages
+)->list[bool]:
+    "Return which answers are in their prompt's language, or have no letters to tell by [n]."
+    return [judge_answer_language(answer, code, candidates).in_language is not False for answer, code in zip(answers, prompts)]
 
 # %% ../nbs/12c_answer_language.ipynb #98cbecc9
 def answer_language_table(

@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = ['QUESTION_WORDS', 'PARTS', 'as_question', 'CrocoPrompts', 'trained_languages', 'croco_prompts', 'prepare_croco',
            'candidate_sampling', 'load_policy', 'candidate_engine', 'reward_model_of', 'make_pool', 'pool_file',
-           'read_pools', 'in_own_language', 'budget_tokens', 'system_pools', 'system_pairs', 'prompt_table', 'written',
-           'training_rows']
+           'read_pools', 'budget_tokens', 'system_pools', 'system_pairs', 'prompt_table', 'written', 'training_rows']
 
 # %% ../nbs/12d_croco_data.ipynb #188e3065
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 import pandas as pd
-from .croco_settings import CrocoSettings, System, croco_settings, system_of
+from .answer_language import in_own_language
+from .croco_settings import CrocoSettings, System, croco_settings, croco_systems, system_of
 from .instructions import HUB_PROMPTS, Instruction, drop_long, load_instructions, read_instructions, reference_answer
 from .preferences import PairSet, build_pairs, standardise_rewards
 from .settings import OWN_KINDS
@@ -255,18 +255,8 @@ def read_pools(
     found = [read_parquet(path) for path in paths.values() if path.is_file()]
     if not found: raise DataError(f"{folder} has no candidates with rewards. Run the study first: xicl run")
     pools, settings = pd.concat(found, ignore_index=True), croco_settings(recipe["croco"])
-    wanted = "own" in {settings.answer_languages, *(system_of(name).answer_languages for name in (*settings.tuning, *settings.on_policy, *settings.ablation))}
-    return pools.assign(own_language=in_own_language(pools, languages)) if wanted else pools
-
-def in_own_language(
-    pools:pd.DataFrame,      # columns answer and language, of the prompt
-    languages:Sequence[str], # of the study
-)->pd.Series:
-    "Return which answers are in their prompt's language, or have no letters to tell by."
-    from xicl_study.answer_language import judge_answer_language
-    texts = pools[["answer", "language"]].drop_duplicates()
-    verdicts = {(answer, code): judge_answer_language(answer, code, languages).in_language is not False for answer, code in zip(texts.answer, texts.language)}
-    return pd.Series([verdicts[pair] for pair in zip(pools.answer, pools.language)], index=pools.index, dtype=bool)
+    wanted = "own" in {settings.answer_languages, *(system_of(name).answer_languages for name in croco_systems(recipe["croco"]))}
+    return pools.assign(own_language=in_own_language(pools.answer, pools.language, languages)) if wanted else pools
 
 # %% ../nbs/12d_croco_data.ipynb #370cc700
 def budget_tokens(
@@ -282,8 +272,8 @@ def system_pools(
     settings:CrocoSettings, # of the study
 )->pd.DataFrame:
     "Return the candidates that a system may use, with the rewards that it sees: the first k of each prompt, and no more tokens than its budget: first fewer candidates, then fewer prompts."
-    rewards = system.rewards or settings.pooled_rewards
     if (system.answer_languages or settings.answer_languages) == "own": pools = pools.assign(reward=pools.reward.where(pools.own_language))  # the row stays: its tokens were generated
+    rewards = system.rewards or settings.pooled_rewards
     if rewards != "raw": pools = standardise_rewards(pools, by_prompt=rewards == "by_prompt")
     if system.k: pools = pools[pools.number < system.k]
     if not system.budget: return pools

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from .answer_language import answer_language_table, judge_answer_language
+from .answer_language import answer_language_table, in_own_language
 from .croco_settings import CrocoSettings, croco_settings
 from .evaluation import bootstrap_interval, paired_bootstrap, wilson_interval
 from .storage import fingerprint, read_parquet, write_parquet
@@ -174,7 +174,7 @@ def oracle_rewards(
     "Return the verifiable reward of each candidate [n]: chrF / 100 to the nearest reference, 0 in another language, NaN without a reference."
     from xicl_study.reward_models import VerifiableReward
     known = {(item.id, item.language): item.reference for item in prompts}
-    def right_language(answers, codes): return [judge_answer_language(answer, code, languages).in_language is not False for answer, code in zip(answers, codes)]
+    def right_language(answers, codes): return in_own_language(answers, codes, languages)
     references = [known.get(pair, ()) for pair in zip(pools.prompt_id, pools.language)]
     return VerifiableReward("chrf", right_language, "answer_language").score([""] * len(pools), pools.answer.tolist(), pools.language.tolist(), references)
 
