@@ -239,8 +239,9 @@ def pair_rows_of(
 
 def pool_rows(
     pools:pd.DataFrame, # candidates with rewards
+    learned:pd.DataFrame|None=None, # the same candidates with the rewards that the systems see
 )->list[dict]:
-    "Return mean, deviation and skewness of the rewards, missing ones, empty answers and answers cut at the limit, by language."
+    "Return by language: mean, deviation and skewness of the rewards; shares of missing ones, of empty and cut answers and, with `learned`, of answers with a reward that no system sees."
     rows = []
     for code, part in pools.groupby("language", sort=False):
         rewards = part.reward.dropna().to_numpy(float)
@@ -249,8 +250,9 @@ def pool_rows(
         skew = float((centred**3).mean() / max((centred**2).mean(), 1e-12) ** 1.5) if len(rewards) else math.nan
         facts = {"reward_mean": (rewards.mean() if len(rewards) else math.nan, low, high), "reward_deviation": (rewards.std() if len(rewards) else math.nan, math.nan, math.nan),
             "reward_skewness": (skew, math.nan, math.nan)}
-        facts |= {name: (float(column.mean()), *wilson_interval(int(column.sum()), len(part))) for name, column in
-                  (("missing_rewards", part.reward.isna()), ("empty_answers", part.answer == ""), ("cut_answers", ~part.finished))}
+        shares = [("missing_rewards", part.reward.isna()), ("empty_answers", part.answer == ""), ("cut_answers", ~part.finished)]
+        if learned is not None: shares.append(("left_out_answers", part.reward.notna() & ~part.key.isin(learned.key[learned.reward.notna()])))
+        facts |= {name: (float(column.mean()), *wilson_interval(int(column.sum()), len(part))) for name, column in shares}
         rows += [{"language": code, "method": "candidates", "metric": name, "value": value, "low": low, "high": high, "n": len(part)} for name, (value, low, high) in facts.items()]
     return rows
 
