@@ -271,9 +271,9 @@ def system_pools(
     pools:pd.DataFrame,     # candidates with rewards
     settings:CrocoSettings, # of the study
 )->pd.DataFrame:
-    "Return the candidates that a system may use, with the rewards that it sees: the first k of each prompt, and no more tokens than its budget: first fewer candidates, then fewer prompts. Raises `DataError`."
+    "Return the candidates that a system may use, with the rewards that it sees: the first k of a prompt, no more tokens than its budget (fewer candidates, then fewer prompts). Raises `DataError`."
     if (system.answer_languages or settings.answer_languages) == "own":
-        if "own_language" not in pools: raise DataError("these candidates are not marked by language. Read them with `read_pools` and a recipe that names `answer_languages: own` or the ablation language-own.")
+        if "own_language" not in pools: raise DataError("these candidates are not marked by language. Read them by `read_pools`, with a recipe that has `answer_languages: own` or the ablation language-own.")
         pools = pools.assign(reward=pools.reward.where(pools.own_language))  # the row stays: its tokens were generated
     rewards = system.rewards or settings.pooled_rewards
     if rewards != "raw": pools = standardise_rewards(pools, by_prompt=rewards == "by_prompt")
