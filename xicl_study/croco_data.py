@@ -273,7 +273,7 @@ def system_pools(
 )->pd.DataFrame:
     "Return the candidates that a system may use, with the rewards that it sees: the first k of a prompt, no more tokens than its budget (fewer candidates, then fewer prompts). Raises `DataError`."
     if (system.answer_languages or settings.answer_languages) == "own":
-        if "own_language" not in pools: raise DataError("these candidates are not marked by language. Read them by `read_pools`, with a recipe that has `answer_languages: own` or the ablation language-own.")
+        if "own_language" not in pools: raise DataError("these candidates are not marked by language. Use `read_pools` and a recipe with `answer_languages: own` or the ablation language-own.")
         pools = pools.assign(reward=pools.reward.where(pools.own_language))  # the row stays: its tokens were generated
     rewards = system.rewards or settings.pooled_rewards
     if rewards != "raw": pools = standardise_rewards(pools, by_prompt=rewards == "by_prompt")
