@@ -242,7 +242,7 @@ def pool_rows(
     learned:pd.DataFrame|None=None, # the same candidates with the rewards that the systems see
 )->list[dict]:
     "Return by language: mean, deviation and skewness of the rewards; shares of missing ones, of empty and cut answers and, with `learned`, of answers with a reward that no system sees."
-    rows = []
+    rows, seen = [], set() if learned is None else set(learned.key[learned.reward.notna()])
     for code, part in pools.groupby("language", sort=False):
         rewards = part.reward.dropna().to_numpy(float)
         low, high = bootstrap_interval(rewards)
@@ -251,7 +251,7 @@ def pool_rows(
         facts = {"reward_mean": (rewards.mean() if len(rewards) else math.nan, low, high), "reward_deviation": (rewards.std() if len(rewards) else math.nan, math.nan, math.nan),
             "reward_skewness": (skew, math.nan, math.nan)}
         shares = [("missing_rewards", part.reward.isna()), ("empty_answers", part.answer == ""), ("cut_answers", ~part.finished)]
-        if learned is not None: shares.append(("left_out_answers", part.reward.notna() & ~part.key.isin(learned.key[learned.reward.notna()])))
+        if learned is not None: shares.append(("left_out_answers", part.reward.notna() & ~part.key.isin(seen)))
         facts |= {name: (float(column.mean()), *wilson_interval(int(column.sum()), len(part))) for name, column in shares}
         rows += [{"language": code, "method": "candidates", "metric": name, "value": value, "low": low, "high": high, "n": len(part)} for name, (value, low, high) in facts.items()]
     return rows

@@ -121,7 +121,7 @@ class LineScreen:
         name:str, # a step's title
     ):
         "Show that a step has begun."
-        self.told = {key: quarter for key, quarter in self.told.items() if key[0] != name}
+        self.told[name] = {}
     def inside(self,
         name:str,  # a step's title
         done:int,  # units of work that are finished
@@ -129,9 +129,9 @@ class LineScreen:
         note:str,  # what is being done
     ):
         "Show how far a step is; here, at each quarter of each kind of work, the first time that it comes: a step may repeat a training, and count its trainings, too."
-        key, quarter = (name, note, total), 4 * done // max(total, 1)
-        if self.told.get(key, 0) < quarter < 4: self.say(f"      {name}: {' '.join([*note.split(), str(done)])} of {total}")
-        self.told[key] = max(quarter, self.told.get(key, 0))
+        told, quarter = self.told.setdefault(name, {}), 4 * done // max(total, 1)
+        if told.get((note, total), 0) < quarter < 4: self.say(f"      {name}: {' '.join([*note.split(), str(done)])} of {total}")
+        told[note, total] = max(quarter, told.get((note, total), 0))
     def end(self,
         name:str,      # a step's title
         seconds:float, # how long it took
