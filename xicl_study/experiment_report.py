@@ -16,6 +16,7 @@ from .report_parts import write_notebook_pages
 from .storage import read_json, read_parquet
 
 # %% ../nbs/15b_experiment_report.ipynb #9568b460
+_MOST_COLUMNS = 16  # languages side by side that a reader still scrolls through
 _PLAIN = {"study", "experiment", "language", "method", "metric", "value", "low", "high", "n"}
 
 def _number(value):
@@ -33,16 +34,20 @@ def metric_title(
 def metric_table(
     results:pd.DataFrame, # tidy results of one experiment and one metric
 )->dict:
-    "Return one table for the page: heading, columns (languages, all of them first), rows with value, interval and number of items."
+    "Return one table for the page: heading, what its rows are, columns, rows of cells with value, interval and number of items. Rows are methods, or languages where there are many."
     extra = [name for name in results.columns if name not in _PLAIN and results[name].nunique(dropna=True) > 1]
     def label(row): return " · ".join([str(row["method"]), *(f"{name} {_number(row[name]) if isinstance(row[name], (int, float)) else row[name]}" for name in extra if pd.notna(row[name]))])
     rows, codes = {}, sorted(dict.fromkeys(results.language), key=lambda code: code != "all")
     for row in results.to_dict("records"):
-        interval = "" if pd.isna(row["low"]) else f"{_number(row['low'])} to {_number(row['high'])}"
+        ends = [] if pd.isna(row["low"]) else [_number(row["low"]), _number(row["high"])]
+        interval = " to ".join(ends) if set(ends) - {_number(row["value"])} else ""
         size = "" if pd.isna(row["n"]) else f"n = {row['n']:.0f}"
         rows.setdefault(label(row), {})[row["language"]] = {"value": _number(row["value"]), "interval": interval, "n": size}
-    return {"title": metric_title(results.metric.iloc[0]), "columns": [display_name(code) for code in codes],
-            "rows": [{"title": name, "cells": [cells.get(code) for code in codes]} for name, cells in rows.items()]}
+    table = {name: {display_name(code): cells.get(code) for code in codes} for name, cells in rows.items()}
+    down = len(codes) > max(_MOST_COLUMNS, len(rows))
+    if down: table = {display_name(code): {name: cells[display_name(code)] for name, cells in table.items()} for code in codes}
+    return {"title": metric_title(results.metric.iloc[0]), "corner": "Language" if down else "Method", "columns": list(next(iter(table.values()))),
+            "rows": [{"title": name, "cells": list(cells.values())} for name, cells in table.items()]}
 
 def experiment_tables(
     results:pd.DataFrame, # tidy results
@@ -70,11 +75,11 @@ EXPERIMENT_PAGE = """<!doctype html>
 <img src="data:image/png;base64,{{ figure.data }}" alt="{{ figure.alt }}"></div><figcaption>{{ figure.title }}. {{ figure.alt }}</figcaption></figure>
 {% endfor %}
 {% if part.tables %}<details{{ " open" if not part.figures }}><summary>All numbers of {{ part.name }}: {{ part.tables | length }} table{{ "s" if part.tables | length > 1 }}</summary>
-<p class="soft">Values with 95 % intervals below, where the experiment gives them.</p>
+<p class="soft">Values with 95 % intervals below, where the experiment gives them; a dash where it has no result.</p>
 {% for table in part.tables %}<div class="scroll" tabindex="0" role="region" aria-label="{{ table.title }}"><table><caption>{{ table.title }}</caption>
-<thead><tr><th scope="col" class="left">Method</th>{% for column in table.columns %}<th scope="col">{{ column }}</th>{% endfor %}</tr></thead><tbody>
+<thead><tr><th scope="col" class="left">{{ table.corner }}</th>{% for column in table.columns %}<th scope="col">{{ column }}</th>{% endfor %}</tr></thead><tbody>
 {% for row in table.rows %}<tr><th scope="row">{{ row.title }}</th>{% for cell in row.cells %}
-{% if cell is none %}<td class="soft" title="no result">–</td>{% else %}<td title="{{ cell.n }}">{{ cell.value }}<small>{{ cell.interval }}</small></td>{% endif %}
+{% if cell is none %}<td class="soft">–</td>{% else %}<td title="{{ cell.n }}">{{ cell.value }}{% if cell.interval %}<small>{{ cell.interval }}</small>{% endif %}</td>{% endif %}
 {% endfor %}</tr>{% endfor %}</tbody></table></div>{% endfor %}</details>{% endif %}</section>
 {% else %}<div class="note"><p>There are no results in this study yet.</p></div>{% endfor %}
 <section id="again"><h2>Do it again</h2><pre tabindex="0"><code>{{ command }}</code></pre>
@@ -114,7 +119,7 @@ def study_markdown(
     if read_part(lambda: read_recipe(folder/"recipe.yaml"), notes, {}).get("experiment", "main_result") == "main_result": return markdown_tables(folder)
     for name, tables in experiment_tables(read_parquet(folder/"results.parquet")):
         for table in tables:
-            lines += [f"**{name}: {table['title']}**", "", f"| method | {' | '.join(table['columns'])} |", "|---" * (len(table["columns"]) + 1) + "|"]
+            lines += [f"**{name}: {table['title']}**", "", f"| {table['corner'].lower()} | {' | '.join(table['columns'])} |", "|---" * (len(table["columns"]) + 1) + "|"]
             for row in table["rows"]:
                 cells = ["–" if cell is None else f"{cell['value']}{f' ({found})' if (found := cell['interval']) else ''}" for cell in row["cells"]]
                 lines.append(f"| {row['title']} | {' | '.join(cells)} |")
