@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from .settings import training_settings
-from .storage import RecipeError, UnknownNameError, cache_folder, fingerprint
+from .storage import RecipeError, UnknownNameError, cache_folder, fingerprint, folder_state
 
 # %% ../nbs/10_methods.ipynb #7add030b
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def cached_encoder(
     "Return an encoder whose vectors are kept on disk, per list of texts."
     from xicl_study.models import load_encoder
     from xicl_study.storage import whole_file
-    loaded = {}
+    loaded, state = {}, [found for found in (folder_state(name),) if found]
     def encode(texts):
-        path = cache_folder("vectors")/f"{fingerprint(name, list(texts))}.npy"
+        path = cache_folder("vectors")/f"{fingerprint(name, list(texts), *state)}.npy"
         try:
             if path.is_file(): return np.load(path, allow_pickle=False)
         except ValueError: path.unlink()

@@ -12,7 +12,7 @@ import ast, re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from .storage import RecipeError, UnknownNameError, fingerprint, package_folder, sha256
+from .storage import RecipeError, UnknownNameError, fingerprint, folder_state, package_folder, sha256
 from .study import FILE_KEYS, Recipe, adapters_needed
 
 # %% ../nbs/16a_stages.ipynb #f8043ace
@@ -338,7 +338,8 @@ def plan_study(
             "report": code_fingerprint("report"), **{stage.name: code_fingerprint(notebook_path(recipe, stage)) for stage in stages}}
     files = [Path(recipe.task)] if Path(recipe.task).is_file() else sorted(path for path in package_folder("data").rglob("*.parquet"))
     files += [Path(recipe.croco[key]) for key in FILE_KEYS if Path(str(recipe.croco.get(key) or ".")).is_file()]
-    data = fingerprint([[path.name, sha256(path)] for path in files])
+    folders = [str(place) for place in (recipe.task, recipe.policy, recipe.encoder, *(recipe.croco.get(key) or "" for key in FILE_KEYS))]
+    data = fingerprint([*([path.name, sha256(path)] for path in files), *filter(None, map(folder_state, folders))])
     return Plan(recipe, tuple(stages), tuple(run for run in runs if run.name not in set(without)), adapters_needed(recipe), code, data)
 
 def systems_of(

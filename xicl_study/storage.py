@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['StudyError', 'UnknownNameError', 'RecipeError', 'DataError', 'ModelError', 'ResourceError', 'whole_file',
            'write_text', 'write_json', 'read_json', 'write_parquet', 'read_parquet', 'sha256', 'fingerprint',
-           'available_cores', 'package_folder', 'cache_folder', 'require_disk_space']
+           'folder_state', 'available_cores', 'package_folder', 'cache_folder', 'require_disk_space']
 
 # %% ../nbs/00_storage.ipynb #1910df55
 import contextlib, errno, hashlib, json, os, shutil, tempfile
@@ -131,6 +131,15 @@ def fingerprint(
     "Return a short name for some values: equal values give equal names."
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+def folder_state(
+    place:str|Path, # a folder, or a name that is none
+)->str:
+    "Return a name that changes when a file in a folder does (its path, size or time; hidden ones do not count); empty where there is no such folder."
+    folder = Path(place)
+    if not str(place) or not folder.is_dir(): return ""
+    found = ((path.relative_to(folder), path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
+    return fingerprint([[str(path), facts.st_size, facts.st_mtime_ns] for path, facts in found if not any(part.startswith(".") for part in path.parts)])
 
 # %% ../nbs/00_storage.ipynb #ff54e07c
 def available_cores()->int:
