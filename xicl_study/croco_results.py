@@ -46,9 +46,10 @@ def score_rows(
     value:str,           # column of the score
     metric:str,          # its name in the results; differences get "_vs_base" behind it
     resamples:int=2000,  # bootstrap repetitions
+    against:str="base",  # the system that the others are compared with
 )->list[dict]:
-    "Return each system's mean and its difference from the base, per language and over all that the system has."
-    rows, base = [], scores[scores.system == "base"]
+    "Return each system's mean and its difference from the base or another system, per language and over all that the system has."
+    rows, base = [], scores[scores.system == against]
     for system, part in scores.groupby("system", sort=False):
         codes = list(dict.fromkeys(part.language))
         own = _wide(part, value, codes)
@@ -56,14 +57,14 @@ def score_rows(
             low, high = bootstrap_interval(line, resamples)
             rows.append({"language": code, "method": system, "metric": metric, "value": float(np.nanmean(line)), "low": low, "high": high, "n": int((~np.isnan(line)).sum())})
         if len(codes) > 1: rows.append({"language": "all", "method": system, "metric": metric, **_mean_row(own, resamples)})
-        if system == "base": continue
+        if system == against: continue
         for code in [*codes, *(["all"] if len(codes) > 1 else [])]:
             chosen = codes if code == "all" else [code]
             items = sorted(set(part[part.language.isin(chosen)]["item"]), key=str)
             both = [table[table.language.isin(chosen)].pivot(index="language", columns="item", values=value).reindex(index=chosen, columns=items).to_numpy(float) for table in (part, base)]
             if not (np.isfinite(both[0]) & np.isfinite(both[1])).any(): continue
             found = paired_bootstrap(both[0], both[1], n_resamples=resamples)
-            rows.append({"language": code, "method": system, "metric": f"{metric}_vs_base", "value": found.difference, "low": found.low, "high": found.high, "n": found.n})
+            rows.append({"language": code, "method": system, "metric": f"{metric}_vs_{against}", "value": found.difference, "low": found.low, "high": found.high, "n": found.n})
     return rows
 
 # %% ../nbs/12f_croco_results.ipynb #39057126
