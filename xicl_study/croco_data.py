@@ -17,7 +17,7 @@ from .croco_settings import CrocoSettings, System, croco_settings, croco_systems
 from .instructions import HUB_PROMPTS, Instruction, drop_long, load_instructions, read_instructions, reference_answer
 from .preferences import PairSet, build_pairs, standardise_rewards
 from .settings import OWN_KINDS
-from .storage import DataError, fingerprint, folder_state, read_parquet, write_json, write_parquet
+from .storage import DataError, fingerprint, read_parquet, stated_name, write_json, write_parquet
 
 # %% ../nbs/12d_croco_data.ipynb #0fdd284f
 QUESTION_WORDS = {"en": ("Question", "Answer"), "da": ("Spørgsmål", "Svar"), "nl": ("Vraag", "Antwoord"), "fr": ("Question", "Réponse"), "de": ("Frage", "Antwort"),
@@ -177,9 +177,8 @@ def _english_answers(recipe, settings, folder, english, seed, progress):
     "What the policy answers to the English prompts that a reward model learns from, written once."
     from xicl_study.candidates import CandidateStore, generate_candidates
     sampling = candidate_sampling(settings, n=settings.reward_answers)
-    state = folder_state(recipe["policy"])
-    policy = [recipe["policy"], state] if state else recipe["policy"]
-    made_from = fingerprint([(item.id, item.language, item.prompt) for item in english], asdict(sampling), policy, recipe.get("dtype", "auto"), settings.engine, settings.vocabulary, seed)
+    made_from = fingerprint([(item.id, item.language, item.prompt) for item in english], asdict(sampling), stated_name(recipe["policy"]),
+        recipe.get("dtype", "auto"), settings.engine, settings.vocabulary, seed)
     path = Path(folder)/"reward_models"/f"english-{made_from}.parquet"
     if not path.is_file():
         engine, _ = candidate_engine(recipe)

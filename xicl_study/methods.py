@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from .settings import training_settings
-from .storage import RecipeError, UnknownNameError, cache_folder, fingerprint, folder_state
+from .storage import RecipeError, UnknownNameError, cache_folder, fingerprint, stated_name
 
 # %% ../nbs/10_methods.ipynb #7add030b
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def cached_encoder(
     "Return an encoder whose vectors are kept on disk, per list of texts."
     from xicl_study.models import load_encoder
     from xicl_study.storage import whole_file
-    loaded, state = {}, [found for found in (folder_state(name),) if found]
+    loaded, kept_as = {}, stated_name(name)
     def encode(texts):
-        path = cache_folder("vectors")/f"{fingerprint(name, list(texts), *state)}.npy"
+        path = cache_folder("vectors")/f"{fingerprint(kept_as, list(texts))}.npy"
         try:
             if path.is_file(): return np.load(path, allow_pickle=False)
         except ValueError: path.unlink()

@@ -25,7 +25,7 @@ from .adapters import LORA_LAYERS, save_adapter
 from .models import Policy, check_cache, release_memory
 from .preference_rows import as_turns, fitting_rows, split_prompts
 from .settings import PreferenceSettings
-from .storage import DataError, ModelError, UnknownNameError, fingerprint, folder_state, read_json, read_parquet, write_json, write_parquet
+from .storage import DataError, ModelError, UnknownNameError, fingerprint, read_json, read_parquet, stated_name, write_json, write_parquet
 
 # %% ../nbs/11b_preference_trainers.ipynb #978bb9e4
 @contextlib.contextmanager
@@ -222,8 +222,7 @@ def live(
     "Train, or go on, or find it done; return the adapter's folder. Raises `ModelError`."
     folder = Path(folder)
     facts:dict[str, Any] = {"method": method, "policy": policy.name, "dtype": str(policy.head.dtype), "settings": asdict(settings), "seed": seed, "rows": fingerprint(rows.to_dict("records"))}
-    if state := folder_state(policy.name): facts["policy_state"] = state
-    facts["fingerprint"] = fingerprint(facts)
+    facts["fingerprint"] = fingerprint({**facts, "policy": stated_name(policy.name)})
     made = read_json(folder/"training.json") if (folder/"training.json").is_file() else {}
     if made.get("fingerprint") == facts["fingerprint"] and check_cache(folder/"adapter"): return folder/"adapter"
     if policy.adapters: raise ModelError(f"The policy has the adapters {', '.join(policy.adapters)}. Load it afresh: its base is the reference, and the training adds its own adapter.")

@@ -23,7 +23,7 @@ from .adapters import LORA_LAYERS
 from .models import check_cache, choose_device, locate_model, seal_cache, side_by_side, smoke_model, use_grouped_attention
 from .scoring import ROW_WIDTH, Reader, length_batches, pack_rows, read_rows, read_shared, shared_length
 from .settings import OWN_KINDS, PREFERENCE_KINDS, REFERENCE_KINDS
-from .storage import DataError, ModelError, UnknownNameError, fingerprint, folder_state, read_json, write_json
+from .storage import DataError, ModelError, UnknownNameError, fingerprint, read_json, stated_name, write_json
 
 # %% ../nbs/09c_reward_models.ipynb #407249a5
 class RewardModel(Protocol):
@@ -347,8 +347,7 @@ def train_reward_model(
     from safetensors.torch import save_file
     if set(preferences.language) != {"en"}: raise DataError(f"A reward model is trained on English preferences only; these are in {', '.join(sorted(set(preferences.language))) or 'no language'}.")
     settings = dict(base=base, rank=rank, epochs=epochs, batch=batch, learning_rate=learning_rate, max_length=max_length, seed=seed, head="zero")
-    state = folder_state(base)
-    place = Path(folder)/fingerprint({**settings, "base_state": state} if state else settings, preferences.to_dict("records"))
+    place = Path(folder)/fingerprint({**settings, "base": stated_name(base)}, preferences.to_dict("records"))
     if check_cache(place): return ClassifierReward.load(place, device=device, dtype=dtype, max_length=max_length)
     if place.exists(): print(f"The reward model in {place} is damaged or incomplete; it is trained anew.")
     model, tokenizer = base_classifier(base, device, dtype, seed=seed)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['StudyError', 'UnknownNameError', 'RecipeError', 'DataError', 'ModelError', 'ResourceError', 'whole_file',
            'write_text', 'write_json', 'read_json', 'write_parquet', 'read_parquet', 'sha256', 'fingerprint',
-           'folder_state', 'available_cores', 'package_folder', 'cache_folder', 'require_disk_space']
+           'folder_state', 'stated_name', 'available_cores', 'package_folder', 'cache_folder', 'require_disk_space']
 
 # %% ../nbs/00_storage.ipynb #1910df55
 import contextlib, errno, hashlib, json, os, shutil, tempfile
@@ -140,6 +140,12 @@ def folder_state(
     if not str(place) or not folder.is_dir(): return ""
     found = ((path.relative_to(folder), path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
     return fingerprint([[str(path), facts.st_size, facts.st_mtime_ns] for path, facts in found if not any(part.startswith(".") for part in path.parts)])
+
+def stated_name(
+    name:str, # of a model or a task; it may be a folder
+)->str:
+    "Return the name by which what was made with it is kept: a folder's with its state, any other as it is."
+    return f"{name}{folder_state(name)}"
 
 # %% ../nbs/00_storage.ipynb #ff54e07c
 def available_cores()->int:

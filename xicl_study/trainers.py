@@ -26,7 +26,7 @@ from .objective import (Course, add_gradients, alone_parts, closed_loop_parts, d
 from .prompts import answer_prompt, answers
 from .scoring import score_choices
 from .settings import TrainingSettings, training_settings
-from .storage import ModelError, RecipeError, fingerprint, folder_state, read_json, write_json, write_parquet
+from .storage import ModelError, RecipeError, fingerprint, read_json, stated_name, write_json, write_parquet
 
 # %% ../nbs/11_trainers.ipynb #76cd1d3b
 class ClosedLoopTrainer(GRPOTrainer):
@@ -232,8 +232,7 @@ def training_facts(
              "own_languages": [code for code in languages if code in recipe["languages"]], "seed": seed,
              "settings": {key: settings[key] for key in SETTINGS_OF[name]}, "vocabulary": recipe.get("vocabulary", "study"), "label_words": recipe.get("label_words", "english"),
              "writing_seeds": seed_languages(recipe), "dtype": recipe.get("dtype", "auto")}
-    if state := folder_state(recipe["policy"]): facts["policy_state"] = state
-    return {**facts, "fingerprint": fingerprint(facts)}
+    return {**facts, "fingerprint": fingerprint({**facts, "policy": stated_name(recipe["policy"])})}
 
 def train_adapter(
     name:str,                     # "warm_up", "closed_loop" or "sft"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 from .methods import OWN, TRAINED, Bench, depends_on_seed, method_info, run_method, seed_languages, trained_policies
 from .settings import training_settings
-from .storage import DataError, UnknownNameError, cache_folder, fingerprint, folder_state, read_parquet, sha256, write_parquet
+from .storage import DataError, UnknownNameError, cache_folder, fingerprint, read_parquet, sha256, stated_name, write_parquet
 from .stages import code_fingerprint
 from .study import override
 from .tasks import SHIPPED, manifest
@@ -43,8 +43,8 @@ def made_with(
     task = str(recipe["task"])
     data:dict|str
     if task in SHIPPED: data = {file: entry["sha256"] for file, entry in manifest()["files"].items() if file.startswith((task.split("-")[0], "languages"))}
-    else: data = sha256(task) if Path(task).is_file() else f"{task}{folder_state(task)}"
-    models = [EMBEDDED[name].requirement if name in EMBEDDED else f"{name}{folder_state(name)}" for name in (recipe["policy"], recipe.get("encoder", ""))]
+    else: data = sha256(task) if Path(task).is_file() else stated_name(task)
+    models = [EMBEDDED[name].requirement if name in EMBEDDED else stated_name(name) for name in (recipe["policy"], recipe.get("encoder", ""))]
     return [_code(*modules), data, models, [str(part) for part in choose_device("auto", recipe.get("dtype", "auto"))], version("torch"), version("transformers")]
 
 # %% ../nbs/16d_variants.ipynb #d18b15ac
