@@ -27,11 +27,11 @@ def verified(
     "Return (exact, chrF from 0 to 100) of an answer; NaN without references."
     if not instruction.reference: return math.nan, math.nan
     wanted = LISTED.get(instruction.kind)
-    if wanted is None: return max(exact_match(answer, right) for right in instruction.reference), max(chrf(answer, right) for right in instruction.reference)
+    if wanted is None: return max(exact_match(answer, right) for right in instruction.reference), chrf(answer, *instruction.reference)
     words = list(dict.fromkeys(word.strip() for word in answer.replace("、", ",").replace("،", ",").replace("，", ",").split(",") if word.strip()))[:wanted]
     known = {reference.casefold() for reference in instruction.reference}
     return (sum(word.casefold() in known for word in words) / wanted,
-            sum(max(chrf(word, right) for right in instruction.reference) for word in words) / wanted)
+            sum(chrf(word, *instruction.reference) for word in words) / wanted)
 
 # %% ../nbs/12e_croco_systems.ipynb #e2aaad87
 def system_folder(

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['SamplingParameters', 'policy_fingerprint', 'sampling_floor', 'draw_columns', 'Request', 'Answer', 'Engine',
-           'key_seed', 'prompt_tokens', 'finish_answer', 'end_tokens', 'write_answers', 'TransformersEngine',
-           'VLLMEngine']
+           'key_seed', 'prompt_tokens', 'finish_answer', 'end_tokens', 'write_tokens', 'write_answers',
+           'TransformersEngine', 'generate_function', 'VLLMEngine']
 
 # %% ../nbs/06a_engines.ipynb #fe2b13c8
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -210,16 +210,17 @@ def _choose(policy, states, generators, languages, position, sampling, vocabular
     return tokens
 
 # %% ../nbs/06a_engines.ipynb #30743033
-def write_answers(
+def write_tokens(
     policy:Policy,               # writes
-    requests:Sequence[Request],  # one batch
+    prompts:list[list[int]],     # token ids, start token included
+    origin:Sequence[int],        # number of the prompt of each answer
+    generators:Sequence[torch.Generator], # of each answer
     sampling:SamplingParameters, # how
+    ends:Container[int],         # tokens that end an answer
+    languages:Sequence[str]=(),  # of each answer; only a vocabulary needs them
     vocabulary:Vocabulary|None=None, # tokens that may be drawn; all when None
-)->list[list[Answer]]:
-    "Write the answers to a batch of prompts, each prompt read once; without gradients."
-    prompts = [prompt_tokens(policy.tokenizer, request.prompt, sampling, policy.encode) for request in requests]
-    origin = [number for number, request in enumerate(requests) for _ in request.keys]
-    if not origin: return [[] for _ in requests]
+)->tuple[list[list[int]], list[bool]]:
+    "Write one answer for each entry of `origin`, each prompt read once, without gradients; return the token ids, that of the end included, and whether each one came to its end."
     shared = shared_length(prompts) if len(prompts) > 1 else 0
     trunks = [prompt[shared:] for prompt in prompts]
     packed = pack_rows(trunks, [[]] * len(trunks), shared, policy.device)
@@ -230,8 +231,7 @@ def write_answers(
     visible[:, :shared], visible[:, shared:cache.columns] = True, (packed.items >= 0)[origin]
     states = hidden[origin, [len(trunks[number]) - 1 for number in origin]]
     length = torch.tensor([len(prompts[number]) for number in origin], device=policy.device)
-    generators = [torch.Generator().manual_seed(key_seed(key)) for request in requests for key in request.keys]
-    languages, ends, window = [requests[number].language for number in origin], _Ends(policy, sampling), getattr(policy.config, "sliding_window", None)
+    languages, window = languages or [""] * len(origin), getattr(policy.config, "sliding_window", None)
     written, finished, active = [[] for _ in origin], [False] * len(origin), list(range(len(origin)))
     alive = list(range(len(origin)))  # places in `active` of the answers that go on
     for position in range(sampling.max_tokens):
@@ -249,6 +249,20 @@ def write_answers(
         visible[:, cache.columns] = True
         states = _step(policy, cache, torch.tensor([written[row][-1] for row in active], device=policy.device), length, visible, window)
         length = length + 1
+    return written, finished
+
+def write_answers(
+    policy:Policy,               # writes
+    requests:Sequence[Request],  # one batch
+    sampling:SamplingParameters, # how
+    vocabulary:Vocabulary|None=None, # tokens that may be drawn; all when None
+)->list[list[Answer]]:
+    "Write the answers to a batch of prompts, each prompt read once; without gradients."
+    prompts = [prompt_tokens(policy.tokenizer, request.prompt, sampling, policy.encode) for request in requests]
+    origin = [number for number, request in enumerate(requests) for _ in request.keys]
+    if not origin: return [[] for _ in requests]
+    generators = [torch.Generator().manual_seed(key_seed(key)) for request in requests for key in request.keys]
+    written, finished = write_tokens(policy, prompts, origin, generators, sampling, _Ends(policy, sampling), [requests[number].language for number in origin], vocabulary)
     texts = policy.tokenizer.batch_decode(written, skip_special_tokens=True)
     answers = iter([finish_answer(text, len(tokens), ended, sampling) for text, tokens, ended in zip(texts, written, finished)])
     return [[next(answers) for _ in request.keys] for request in requests]
@@ -284,6 +298,29 @@ class TransformersEngine:
         with torch.no_grad(), folded_adapter(self.writer):
             jobs = [partial(write_answers, self.writer, batch, sampling, vocabulary) for batch in batches]
             return [answers for batch in side_by_side(jobs, self.writer.device) for answers in batch]
+
+# %% ../nbs/06a_engines.ipynb #524c4528
+def generate_function(
+    policy:Policy, # its active adapter is folded in anew at each call: it learns between two
+)->Callable:
+    "Return what can stand in place of `policy.model.generate` where answers are sampled; its seeds are drawn from torch's global generator."
+    def generate(input_ids, attention_mask, generation_config, **_):
+        rows = [ids[mask.bool()].tolist() for ids, mask in zip(input_ids, attention_mask)]
+        known = {prompt: number for number, prompt in enumerate(dict.fromkeys(map(tuple, rows)))}
+        end = generation_config.eos_token_id
+        sampling = SamplingParameters(n=1, temperature=generation_config.temperature, top_p=1.0 if generation_config.top_p is None else generation_config.top_p, top_k=generation_config.top_k or None,
+                                      max_tokens=generation_config.max_new_tokens, min_tokens=generation_config.min_new_tokens or 0)
+        generators = [torch.Generator().manual_seed(seed) for seed in torch.randint(2**60, (len(rows),)).tolist()]
+        training = policy.model.training
+        policy.model.eval()
+        try:
+            with torch.no_grad(), folded_adapter(policy):
+                written = write_tokens(policy, [list(prompt) for prompt in known], [known[tuple(row)] for row in rows], generators, sampling, set(end if isinstance(end, (list, tuple)) else [end]))[0]
+        finally: policy.model.train(training)
+        longest = max(map(len, written))
+        pad = generation_config.pad_token_id if generation_config.pad_token_id is not None else policy.tokenizer.eos_token_id
+        return torch.cat([input_ids, torch.tensor([tokens + [pad] * (longest - len(tokens)) for tokens in written], device=input_ids.device)], dim=1)
+    return generate
 
 # %% ../nbs/06a_engines.ipynb #8dbf26f9
 class VLLMEngine:

@@ -135,17 +135,18 @@ def exact_match(
     "Return 1.0 when two texts are the same but for Unicode form and spacing, else 0.0. Case counts."
     return float(same_form(prediction) == same_form(reference))
 
-@functools.cache
-def _chrf_metric():
+@functools.lru_cache(maxsize=512)
+def _chrf_against(references):
+    "Return sacrebleu's metric with these references counted once: a pool of answers is compared with the same ones again and again."
     from sacrebleu.metrics import CHRF
-    return CHRF()
+    return CHRF(references=[[same_form(reference)] for reference in references])
 
 def chrf(
-    prediction:str, # text that the model wrote
-    reference:str,  # text that is right
+    prediction:str,  # text that the model wrote
+    *references:str, # texts that are right, one or more
 )->float:
-    "Return the sentence-level chrF (Popović 2015; sacrebleu's defaults: character 6-grams, beta 2) of a text, from 0 to 100."
-    return float(_chrf_metric().sentence_score(same_form(prediction), [same_form(reference)]).score)
+    "Return the sentence-level chrF (Popović 2015; sacrebleu's defaults: character 6-grams, beta 2) of a text against the reference that is nearest to it, from 0 to 100."
+    return float(_chrf_against(references).corpus_score([same_form(prediction)], None).score)
 
 # %% ../nbs/12_evaluation.ipynb #672e8e96
 KEYS = ("language", "method", "k", "seed", "item")

@@ -6,8 +6,8 @@
 __all__ = ['LOG_NAMES', 'LOG_COLUMNS', 'undisturbed_randomness', 'CheckpointCallback', 'Checkpoint', 'best_checkpoint',
            'shared_arguments', 'checkpoint_interval', 'lora_configuration', 'quiet_bars', 'project_answers_only',
            'tokenizers_by_name', 'around_trl', 'stored_dataset', 'preference_log', 'last_whole_checkpoint', 'live',
-           'train_sft', 'train_dpo', 'reward_function', 'stop_at_line_end', 'online_sampling', 'train_grpo',
-           'online_dpo_classes', 'train_online_dpo']
+           'train_sft', 'train_dpo', 'reward_function', 'stop_at_line_end', 'online_sampling', 'write_quickly',
+           'train_grpo', 'online_dpo_classes', 'train_online_dpo']
 
 # %% ../nbs/11b_preference_trainers.ipynb #17632734
 import contextlib, json, math, os, random, shutil, time
@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 from safetensors import SafetensorError
 from transformers import PrinterCallback, TrainerCallback
-from .engines import end_tokens
+from .engines import end_tokens, generate_function
 from .adapters import LORA_LAYERS, save_adapter
 from .models import Policy, check_cache, release_memory
 from .preference_rows import as_turns, fitting_rows, split_prompts
@@ -341,6 +341,14 @@ def online_sampling(
     "Return how TRL's online trainers draw; an answer of one line has at least one token before its end, as candidates have."
     return {"temperature": settings.temperature, "generation_kwargs": {"min_new_tokens": 1} if settings.one_line else None}
 
+def write_quickly(
+    trainer,       # of TRL, made for this policy
+    policy:Policy, # its processor decides
+):
+    "Let an online trainer on a CPU write with this package's writer in place of `generate`; return the trainer."
+    if policy.device.type == "cpu": trainer.model.generate = generate_function(policy)
+    return trainer
+
 def train_grpo(
     policy:Policy,        # without adapters
     prompts:pd.DataFrame, # columns prompt_id, language, prompt
@@ -359,8 +367,9 @@ def train_grpo(
                             num_generations=settings.generations, max_completion_length=settings.max_new_tokens, beta=settings.grpo_kl, **online_sampling(settings))
         dataset = stored_dataset(rows, ["prompt"], settings, checkpoints/"training")
         with stop_at_line_end(policy, settings.one_line):
-            return GRPOTrainer(policy.causal, reward_funcs=reward_function(score, generated), args=config, train_dataset=dataset, processing_class=policy.tokenizer,
-                               peft_config=lora_configuration(settings))
+            trainer = GRPOTrainer(policy.causal, reward_funcs=reward_function(score, generated), args=config, train_dataset=dataset, processing_class=policy.tokenizer,
+                                  peft_config=lora_configuration(settings))
+        return write_quickly(trainer, policy)
     return live("grpo", policy, rows, counts, build, folder, settings, seed, measure, progress)
 
 def online_dpo_classes():
@@ -390,6 +399,7 @@ def train_online_dpo(
                               max_new_tokens=settings.max_new_tokens, max_length=settings.max_length, beta=settings.beta, **online_sampling(settings))
         dataset = stored_dataset(rows.assign(prompt=start + rows.prompt), ["prompt"], settings, checkpoints/"training")
         with stop_at_line_end(policy, settings.one_line):
-            return trainer_class(policy.causal, reward_funcs=reward_function(score, generated, start), args=config, train_dataset=dataset, processing_class=policy.tokenizer,
-                                 peft_config=lora_configuration(settings))
+            trainer = trainer_class(policy.causal, reward_funcs=reward_function(score, generated, start), args=config, train_dataset=dataset, processing_class=policy.tokenizer,
+                                    peft_config=lora_configuration(settings))
+        return write_quickly(trainer, policy)
     return live("online_dpo", policy, rows, counts, build, folder, settings, seed, measure, progress)
