@@ -132,7 +132,7 @@ def write_page(
     page = Environment(autoescape=True, trim_blocks=True).from_string(template).render(
         name=recipe.get("name") or folder.resolve().name, style=Markup(PAGE_STYLE), recipe=recipe, environment=environment, failures=parts.failures,
         command=environment.get("command") or repeat_commands(folder, environment),
-        recipe_text=yaml.safe_dump(recipe, allow_unicode=True, sort_keys=False, width=100),
+        recipe_text=yaml.safe_dump(recipe, allow_unicode=True, sort_keys=False, width=100, default_flow_style=None),
         environment_text=json.dumps(environment, indent=2, ensure_ascii=False), **values, notes=list(dict.fromkeys(notes)))
     write_text(folder/"report.html", finish_page("\n".join(line for line in page.splitlines() if line.strip()) + "\n"))
     return folder/"report.html"
