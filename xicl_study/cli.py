@@ -61,7 +61,7 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Do everything again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done, and why.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
-    executor: Annotated[str, typer.Option(help="A Snakemake executor plugin that is installed, for example slurm.")] = "local",
+    executor: Annotated[str, typer.Option(help="A Snakemake executor plugin that is installed, for example slurm, and behind it in one string its options.")] = "local",
     set: Annotated[Optional[list[str]], typer.Option(help="Any other key of the recipe: key=value. Can be given again.")] = None,
 ):
     "Run a study, or what is left of it, and say where its report is."
