@@ -287,24 +287,23 @@ def count_sentences(
     middle:float=0.0,     # value of "no difference": 0, or 0.5 for a win rate
     more_is_better:bool=True, # false for a loss
 )->list[str]:
-    "Return one sentence per system: in how many languages it is better, worse, or not shown to differ, and the mean."
-    sentences, sign = [], 1 if more_is_better else -1
+    "Return one sentence, or none where nothing was compared: each system's mean, and in how many languages it is clearly better or worse; in the others no difference is shown."
+    found, sign = [], 1 if more_is_better else -1
     for system, part in results[results.metric == metric].groupby("method", sort=False):
         each, total = part[part.language != "all"], part[part.language == "all"]
         better, worse = (int(((sign * direction * (each[end] - middle)) > 0).sum()) for direction, end in ((1, "low" if sign > 0 else "high"), (-1, "high" if sign > 0 else "low")))
-        mean = f"; the mean is {total.value.iloc[0]:.3f} ({total.low.iloc[0]:.3f} to {total.high.iloc[0]:.3f})" if len(total) else ""
-        sentences.append(f"{words}, {system}: better in {better}, worse in {worse}, no difference shown in {len(each) - better - worse} of {len(each)} languages{mean}.")
-    return sentences
+        mean = f" {total.value.iloc[0]:.3f} ({total.low.iloc[0]:.3f} to {total.high.iloc[0]:.3f})," if len(total) else ""
+        found.append(f"{system}{mean} better in {better} and worse in {worse} of {len(each)} languages")
+    return [f"{words}: {'; '.join(found)}."] if found else []
 
 def checkpoint_sentences(
     logs:dict, # name -> log with `step` and, at checkpoints, `chrf` on the validation prompts
 )->list[str]:
-    "Return for each training at which checkpoint it was best on the validation prompts. None for trainings that were not measured."
-    sentences = []
+    "Return one sentence: at which checkpoint each training was best on the validation prompts. None where no training was measured."
+    found = []
     for name, log in logs.items():
         measured = log[["step", "chrf"]].dropna() if "chrf" in log else log[:0]
         if not len(measured): continue
         best = measured.loc[measured.chrf.idxmax()]
-        sentences.append(f"{name}: chrF on the validation prompts is best after step {best.step:.0f} of {measured.step.max():.0f} "
-                         f"({best.chrf:.1f}; {measured.chrf.iloc[0]:.1f} untouched, {measured.chrf.iloc[-1]:.1f} at the end).")
-    return sentences
+        found.append(f"{name} after step {best.step:.0f} of {measured.step.max():.0f} ({best.chrf:.1f}; {measured.chrf.iloc[0]:.1f} untouched, {measured.chrf.iloc[-1]:.1f} at the end)")
+    return [f"Best chrF on the validation prompts: {'; '.join(found)}."] if found else []
