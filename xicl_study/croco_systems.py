@@ -27,7 +27,7 @@ def verified(
     "Return (exact, chrF from 0 to 100) of an answer; NaN without references."
     if not instruction.reference: return math.nan, math.nan
     wanted = LISTED.get(instruction.kind)
-    if wanted is None: return max(exact_match(answer, right) for right in instruction.reference), chrf(answer, *instruction.reference)
+    if wanted is None: return exact_match(answer, *instruction.reference), chrf(answer, *instruction.reference)
     words = list(dict.fromkeys(word.strip() for word in answer.replace("、", ",").replace("،", ",").replace("，", ",").split(",") if word.strip()))[:wanted]
     known = {reference.casefold() for reference in instruction.reference}
     return (sum(word.casefold() in known for word in words) / wanted,

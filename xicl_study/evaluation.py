@@ -129,13 +129,13 @@ def same_form(
     return " ".join(unicodedata.normalize("NFC", str(text)).split())
 
 def exact_match(
-    prediction:str, # text that the model wrote
-    reference:str,  # text that is right
+    prediction:str,  # text that the model wrote
+    *references:str, # texts that are right, one or more
 )->float:
-    "Return 1.0 when two texts are the same but for Unicode form and spacing, else 0.0. Case counts."
-    return float(same_form(prediction) == same_form(reference))
+    "Return 1.0 when a text is the same as one of the references but for Unicode form and spacing, else 0.0. Case counts."
+    return float(same_form(prediction) in map(same_form, references))
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=128)
 def _chrf_against(references):
     "Return sacrebleu's metric with these references counted once: a pool of answers is compared with the same ones again and again."
     from sacrebleu.metrics import CHRF

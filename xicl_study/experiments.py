@@ -8,7 +8,7 @@ __all__ = ['Experiment', 'open_experiment', 'labelled', 'quality_column', 'tidy_
            'prompt_tokens', 'finish_experiment']
 
 # %% ../nbs/16e_experiments.ipynb #aa2c5a45
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 import numpy as np
@@ -146,10 +146,11 @@ def summed_up(
     differences:pd.DataFrame, # rows of `against`: label, value, low, high, n
     yardstick:str,            # what they were compared with
     what:str="accuracy",      # what was compared
+    p_words:Callable[[float], str]|None=None, # how a p-value is said behind its interval; None leaves it out
 )->str:
     "Return all differences in a few words: which are above zero, which below, and which cannot be told from it."
     above, below = differences.low > 0, differences.high < 0
-    parts = [f" {verdict} " + "; ".join(f"{row.label} {row.value:+.3f} ({row.low:+.3f} to {row.high:+.3f})" for row in differences[chosen].itertuples()) + "."
+    parts = [f" {verdict} " + "; ".join(f"{row.label} {row.value:+.3f} ({row.low:+.3f} to {row.high:+.3f}{f', {p_words(row.p)}' if p_words else ''})" for row in differences[chosen].itertuples()) + "."
              for verdict, chosen in (("Higher:", above), ("Lower:", below), ("Not told apart:", ~above & ~below)) if chosen.any()]
     least, most = int(differences.n.min()), int(differences.n.max())
     return f"{what[:1].upper()}{what[1:]} against {yardstick} (95 % intervals, n = {least if least == most else f'{least} to {most}'}).{''.join(parts)}"

@@ -6,7 +6,7 @@
 __all__ = ['LOG_NAMES', 'LOG_COLUMNS', 'undisturbed_randomness', 'CheckpointCallback', 'Checkpoint', 'best_checkpoint',
            'shared_arguments', 'checkpoint_interval', 'lora_configuration', 'quiet_bars', 'project_answers_only',
            'tokenizers_by_name', 'around_trl', 'stored_dataset', 'preference_log', 'last_whole_checkpoint', 'live',
-           'train_sft', 'train_dpo', 'reward_function', 'stop_at_line_end', 'online_sampling', 'write_quickly',
+           'train_sft', 'train_dpo', 'reward_function', 'stop_at_line_end', 'online_sampling', 'online_trainer',
            'train_grpo', 'online_dpo_classes', 'train_online_dpo']
 
 # %% ../nbs/11b_preference_trainers.ipynb #17632734
@@ -341,11 +341,17 @@ def online_sampling(
     "Return how TRL's online trainers draw; an answer of one line has at least one token before its end, as candidates have."
     return {"temperature": settings.temperature, "generation_kwargs": {"min_new_tokens": 1} if settings.one_line else None}
 
-def write_quickly(
-    trainer,       # of TRL, made for this policy
-    policy:Policy, # its processor decides
+def online_trainer(
+    trainer_class:type, # of TRL
+    policy:Policy,      # learns and writes
+    reward:Callable,    # as TRL calls it
+    config,             # of the trainer's kind
+    dataset,            # prompts
+    settings:PreferenceSettings, # its LoRA and `one_line`
 ):
-    "Let an online trainer on a CPU write with this package's writer in place of `generate`; return the trainer."
+    "Return a TRL trainer that learns from what it writes; on a CPU it writes with this package's writer in place of `generate`."
+    with stop_at_line_end(policy, settings.one_line):
+        trainer = trainer_class(policy.causal, reward_funcs=reward, args=config, train_dataset=dataset, processing_class=policy.tokenizer, peft_config=lora_configuration(settings))
     if policy.device.type == "cpu": trainer.model.generate = generate_function(policy)
     return trainer
 
@@ -366,10 +372,7 @@ def train_grpo(
         config = GRPOConfig(**shared_arguments(checkpoints, settings, settings.online_learning_rate or settings.dpo_learning_rate, seed),
                             num_generations=settings.generations, max_completion_length=settings.max_new_tokens, beta=settings.grpo_kl, **online_sampling(settings))
         dataset = stored_dataset(rows, ["prompt"], settings, checkpoints/"training")
-        with stop_at_line_end(policy, settings.one_line):
-            trainer = GRPOTrainer(policy.causal, reward_funcs=reward_function(score, generated), args=config, train_dataset=dataset, processing_class=policy.tokenizer,
-                                  peft_config=lora_configuration(settings))
-        return write_quickly(trainer, policy)
+        return online_trainer(GRPOTrainer, policy, reward_function(score, generated), config, dataset, settings)
     return live("grpo", policy, rows, counts, build, folder, settings, seed, measure, progress)
 
 def online_dpo_classes():
@@ -398,8 +401,5 @@ def train_online_dpo(
         config = config_class(**shared_arguments(checkpoints, settings, settings.online_learning_rate or settings.dpo_learning_rate, seed),
                               max_new_tokens=settings.max_new_tokens, max_length=settings.max_length, beta=settings.beta, **online_sampling(settings))
         dataset = stored_dataset(rows.assign(prompt=start + rows.prompt), ["prompt"], settings, checkpoints/"training")
-        with stop_at_line_end(policy, settings.one_line):
-            trainer = trainer_class(policy.causal, reward_funcs=reward_function(score, generated, start), args=config, train_dataset=dataset, processing_class=policy.tokenizer,
-                                    peft_config=lora_configuration(settings))
-        return write_quickly(trainer, policy)
+        return online_trainer(trainer_class, policy, reward_function(score, generated, start), config, dataset, settings)
     return live("online_dpo", policy, rows, counts, build, folder, settings, seed, measure, progress)

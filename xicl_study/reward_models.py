@@ -34,7 +34,7 @@ class RewardModel(Protocol):
         "Return one reward per answer [n]; NaN where it failed or was too long."
 
 # %% ../nbs/09c_reward_models.ipynb #89061419
-METRICS = {"chrf": lambda answer, references: chrf(answer, *references) / 100, "exact": lambda answer, references: max(exact_match(answer, reference) for reference in references)}
+METRICS = {"chrf": lambda answer, *references: chrf(answer, *references) / 100, "exact": exact_match}
 
 class VerifiableReward:
     "The reward of an answer that can be checked, in [0, 1]. An oracle."
@@ -55,7 +55,7 @@ class VerifiableReward:
     )->np.ndarray:
         "Return a reward in [0, 1] per answer [n]; NaN where there is no reference."
         references = references if references is not None else [()] * len(answers)
-        values = np.array([self.metric(answer, tuple(known)) if len(known) else np.nan for answer, known in zip(answers, references, strict=True)], dtype=np.float64)
+        values = np.array([self.metric(answer, *known) if len(known) else np.nan for answer, known in zip(answers, references, strict=True)], dtype=np.float64)
         return values if self.right_language is None else values * np.asarray(self.right_language(answers, languages), dtype=np.float64)
 
 # %% ../nbs/09c_reward_models.ipynb #26aed09a
