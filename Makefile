@@ -25,7 +25,7 @@ study: $(VENV)/.study
 	$(VENV)/bin/xicl run --recipe $(RECIPE)
 
 # A study that fails does not stop the next one. `xicl run` skips what is done, so the same command goes on after a kill.
-STUDIES ?= laptop laptop-full ablation reward_sweep consistency embedding_quality low_resource wide linguistic_knowledge scaling unseen_task convergence croco-laptop
+STUDIES ?= laptop laptop-full ablation reward_sweep consistency embedding_quality low_resource wide linguistic_knowledge scaling unseen_task convergence croco-laptop croco_ablation croco_on_policy
 OPTIONS ?=
 study-all: $(VENV)/.study
 	@failed=; for study in $(STUDIES); do echo "== $$study"; $(VENV)/bin/xicl run --recipe $$study $(OPTIONS) || failed="$$failed $$study"; done; \
