@@ -336,6 +336,9 @@ def training_rows(
     made = system_pairs(system, pools, settings, prompts, seed)
     if not len(made.pairs):
         reasons = ", ".join(f"{count} {reason}" for reason, count in made.counts.items() if count) or "no prompts"
+        own = (system.answer_languages or settings.answer_languages) == "own"
+        left_out = int((~pools.own_language).sum()) if own else 0
+        if left_out: reasons += f"; {left_out} of {len(pools)} candidates are left out, because they are not in their prompt's language (croco.answer_languages)"
         raise DataError(f"{system.name} has no pairs: {reasons}. Write more candidates, or look at the rewards.")
     rows, counts = pair_rows(made.pairs, pools, known), dict(made.counts)
     if system.data == "reference_pairs":

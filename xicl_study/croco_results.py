@@ -287,13 +287,23 @@ def count_sentences(
     middle:float=0.0,     # value of "no difference": 0, or 0.5 for a win rate
     more_is_better:bool=True, # false for a loss
 )->list[str]:
-    "Return one sentence, or none where nothing was compared: each system's mean, and in how many languages it is clearly better or worse; in the others no difference is shown."
-    found, sign = [], 1 if more_is_better else -1
+    """Return one sentence, or none where nothing was compared: each system's mean, and in how many languages it is clearly better or worse; in the others no difference is shown.
+
+    More than six systems are put in order: those whose mean is clearly better, clearly worse, and the others with the range of their means."""
+    found, sides, sign = [], [], 1 if more_is_better else -1
     for system, part in results[results.metric == metric].groupby("method", sort=False):
         each, total = part[part.language != "all"], part[part.language == "all"]
         better, worse = (int(((sign * direction * (each[end] - middle)) > 0).sum()) for direction, end in ((1, "low" if sign > 0 else "high"), (-1, "high" if sign > 0 else "low")))
         mean = f" {total.value.iloc[0]:.3f} ({total.low.iloc[0]:.3f} to {total.high.iloc[0]:.3f})," if len(total) else ""
         found.append(f"{system}{mean} better in {better} and worse in {worse} of {len(each)} languages")
+        clear = int(total.low.iloc[0] > middle) - int(total.high.iloc[0] < middle) if len(total) else 0
+        sides.append((sign * clear, str(system), total.value.iloc[0] if len(total) else math.nan))
+    if len(found) > 6:
+        even = [(name, value) for side, name, value in sides if not side]
+        values = [value for _, value in even if not math.isnan(value)]
+        parts = [f"{title} on average: {'; '.join(said)}" for title, wanted in (("better", 1), ("worse", -1)) if (said := [text for text, (side, *_) in zip(found, sides) if side == wanted])]
+        if even: parts.append("no difference is shown on average: " + ", ".join(name for name, _ in even) + (f" (means {min(values):.3f} to {max(values):.3f})" if values else ""))
+        found = [". ".join(part[0].upper() + part[1:] for part in parts)]
     return [f"{words}: {'; '.join(found)}."] if found else []
 
 def checkpoint_sentences(
