@@ -14,12 +14,12 @@ LEFT_OUT = ("key.csv",)  # who wrote what on a rating sheet
 def wanted(
     study:Path, # a finished study's folder
 )->list[Path]:
-    "Return the files to publish. Of notebooks that repeat (a training each, a language each) an experiment keeps the first; the main result keeps every language's."
+    "Return the files to publish. Of notebooks that repeat (a training each, a language each, a seed each) an experiment keeps the first; the main result keeps one of every language."
     found = sorted({path for pattern in KEPT for path in study.glob(pattern) if path.is_file() and path.name not in LEFT_OUT})
-    if load_recipe(study/"recipe.yaml").experiment == "main_result": return found
+    depth = 3 if load_recipe(study/"recipe.yaml").experiment == "main_result" else 2  # runs/<experiment>/<language>/<seed>
     seen, chosen = set(), []
     for path in found:
-        stage = path.relative_to(study).parts[:2]
+        stage = path.relative_to(study).parts[:depth]
         if path.name == "notebook.ipynb" and stage in seen: continue
         if path.name == "notebook.ipynb": seen.add(stage)
         chosen.append(path)

@@ -63,3 +63,13 @@ def test_publishing_leaves_out_keys_repeated_notebooks_and_dead_links(tmp_path):
     assert found == {"recipe.yaml", "report.html", "runs/croco_tune/a/0/notebook.ipynb", "runs/croco_tuning/all/0/sheets/sheet.csv"}
     assert (tmp_path/"published"/"report.html").read_text(encoding="utf-8") == '<a href="runs/croco_tune/a/0/notebook.ipynb">one</a> two <a href="#main">main</a>'
     with pytest.raises(SystemExit, match="Finish the study first"): publish(tmp_path/"absent", tmp_path/"published")
+
+def test_of_the_main_result_one_notebook_of_each_language_is_published(tmp_path):
+    from publish import wanted
+    study = tmp_path/"study"
+    notebooks = [f"runs/main_result/{code}/{seed}/notebook.ipynb" for code in ("de", "sw") for seed in (0, 1)] + ["training/0/notebook.ipynb"]
+    for name in ("recipe.yaml", *notebooks):
+        (study/name).parent.mkdir(parents=True, exist_ok=True)
+        (study/name).write_text((REPOSITORY/"outputs"/"published"/"laptop-full"/"recipe.yaml").read_text(encoding="utf-8") if name == "recipe.yaml" else "{}", encoding="utf-8")
+    found = {path.relative_to(study).as_posix() for path in wanted(study)}
+    assert found == {"recipe.yaml", "training/0/notebook.ipynb", "runs/main_result/de/0/notebook.ipynb", "runs/main_result/sw/0/notebook.ipynb"}
