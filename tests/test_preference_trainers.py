@@ -219,6 +219,18 @@ def test_rewards_that_fail(train, pairs, tmp_path):
     with pytest.raises(DataError, match="rewards for"): train(smoke(), pairs, lambda prompts, texts: [1.0], tmp_path/"few", settings)
 
 
+@pytest.mark.parametrize("train", [train_grpo, train_online_dpo])
+def test_with_another_reward_it_is_another_training(train, pairs, tmp_path):
+    settings = preference_settings({**QUICK, "steps": 1})
+
+    def facts(scored_by):
+        train(smoke(), pairs, lengths, tmp_path, settings, scored_by=scored_by)
+        return read_json(tmp_path/"training.json")
+    first = facts("length")
+    assert first["scored_by"] == "length" and facts("length") == first, "found, its seconds included"
+    assert facts("brevity")["fingerprint"] != first["fingerprint"]
+
+
 def test_the_start_token_stands_before_a_prompt_once(pairs, tmp_path, monkeypatch):
     trainer_class = trainers.online_dpo_classes()[1]
     seen, plain = [], trainer_class._forward

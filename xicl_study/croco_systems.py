@@ -106,7 +106,7 @@ def _train(system, policy, table, place, numbers, seed, measure, progress, recip
     if system.method == "dpo": return trainers.train_dpo(policy, table, place, numbers, seed, measure, progress)
     reward = reward_model_of(recipe, folder, seed)
     train = trainers.train_grpo if system.method == "grpo" else trainers.train_online_dpo
-    return train(policy, table, lambda asked, answers: reward.score(asked, answers), place, numbers, seed, measure, progress)
+    return train(policy, table, lambda asked, answers: reward.score(asked, answers), place, numbers, seed, measure, progress, scored_by=reward.fingerprint)
 
 # %% ../nbs/12e_croco_systems.ipynb #030d81a0
 def adapters_in(

@@ -218,10 +218,12 @@ def live(
     seed:int,            # of everything
     measure:Callable|None=None,  # (policy) -> dict of numbers
     progress:Callable|None=None, # called with (done, total, note)
+    scored_by:str="",    # name of the reward of an online method; with another one it is another training
 )->Path:
     "Train, or go on, or find it done; return the adapter's folder. Raises `ModelError`."
     folder = Path(folder)
-    facts:dict[str, Any] = {"method": method, "policy": policy.name, "dtype": str(policy.head.dtype), "settings": asdict(settings), "seed": seed, "rows": fingerprint(rows.to_dict("records"))}
+    facts:dict[str, Any] = {"method": method, "policy": policy.name, "dtype": str(policy.head.dtype), "settings": asdict(settings), "seed": seed, "rows": fingerprint(rows.to_dict("records")),
+                            **({"scored_by": scored_by} if scored_by else {})}
     facts["fingerprint"] = fingerprint({**facts, "policy": stated_name(policy.name)})
     made = read_json(folder/"training.json") if (folder/"training.json").is_file() else {}
     if made.get("fingerprint") == facts["fingerprint"] and check_cache(folder/"adapter"): return folder/"adapter"
@@ -364,6 +366,7 @@ def train_grpo(
     seed:int=0,           # of adapter, order and sampling
     measure:Callable|None=None,  # (policy) -> dict of numbers, at each checkpoint
     progress:Callable|None=None, # called with (done, total, note)
+    scored_by:str="",     # name of the reward: a training that is done is found again only under the same one
 )->Path:
     "Tune online by GRPO on a reward; return the adapter's folder. Raises `DataError` and `ModelError`."
     from trl import GRPOConfig, GRPOTrainer
@@ -373,7 +376,7 @@ def train_grpo(
                             num_generations=settings.generations, max_completion_length=settings.max_new_tokens, beta=settings.grpo_kl, **online_sampling(settings))
         dataset = stored_dataset(rows, ["prompt"], settings, checkpoints/"training")
         return online_trainer(GRPOTrainer, policy, reward_function(score, generated), config, dataset, settings)
-    return live("grpo", policy, rows, counts, build, folder, settings, seed, measure, progress)
+    return live("grpo", policy, rows, counts, build, folder, settings, seed, measure, progress, scored_by)
 
 def online_dpo_classes():
     "Return TRL's experimental online DPO (configuration, trainer). Raises `ModelError` when the installed TRL has none."
@@ -392,6 +395,7 @@ def train_online_dpo(
     seed:int=0,           # of adapter, order and sampling
     measure:Callable|None=None,  # (policy) -> dict of numbers, at each checkpoint
     progress:Callable|None=None, # called with (done, total, note)
+    scored_by:str="",     # name of the reward: a training that is done is found again only under the same one
 )->Path:
     "Tune by online DPO, on pairs that the policy writes and the reward orders; return the adapter's folder. Raises `DataError` and `ModelError`."
     config_class, trainer_class = online_dpo_classes()
@@ -402,4 +406,4 @@ def train_online_dpo(
                               max_new_tokens=settings.max_new_tokens, max_length=settings.max_length, beta=settings.beta, **online_sampling(settings))
         dataset = stored_dataset(rows.assign(prompt=start + rows.prompt), ["prompt"], settings, checkpoints/"training")
         return online_trainer(trainer_class, policy, reward_function(score, generated, start), config, dataset, settings)
-    return live("online_dpo", policy, rows, counts, build, folder, settings, seed, measure, progress)
+    return live("online_dpo", policy, rows, counts, build, folder, settings, seed, measure, progress, scored_by)
