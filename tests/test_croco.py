@@ -84,6 +84,27 @@ def test_croco_smoke_end_to_end(tmp_path):
     assert len(list((folder/"reward_models").glob("*/reward.json"))) == 1, "one reward model for all experiments"
     again = subprocess.run(command, capture_output=True, text=True)
     assert again.returncode == 0 and "Nothing to do" in again.stdout, again.stdout
+    another_study_reuses_it(folder, tmp_path/"second")
+
+def another_study_reuses_it(first, second):
+    """An ablation with one system that the first study has and one that it lacks: only the latter is trained and answers anew."""
+    def trained(folder): return {path.parent.parent.parent.name: read_json(path) for path in folder.glob("runs/croco_tune/*/0/all/training.json")}
+    def shards(folder): return {path.name for path in (folder/"candidates").glob("*.parquet")}
+    overrides = {"experiment": "croco_ablation", "croco.tuning": [], "croco.on_policy": [], "croco.ablation": ["rule-minimum", "k-6"]}
+    outcome = run("croco-smoke", overrides=overrides, output=second, reuse=first)
+    assert not outcome.failures and set(read_parquet(second/"results.parquet").experiment) == {"croco_ablation"}, outcome.failures
+    known, made = trained(first), trained(second)
+    assert "k-6" not in known and made.keys() == {"dpo_multilingual", "rule-minimum", "k-6"}
+    assert all(made[name] == known[name] for name in ("dpo_multilingual", "rule-minimum")), "what both have is the first study's own training, its seconds included"
+    answers = read_parquet(second/"runs/croco_answers/de/0/answers.parquet")
+    assert shards(first) < shards(second) and {"base", "dpo_multilingual", "rule-minimum", "k-6"} == set(answers.system)
+    before = read_parquet(first/"runs/croco_answers/de/0/answers.parquet")
+    same = before.merge(answers, on=["system", "part", "item", "language", "number"], suffixes=("", "_again"))
+    assert set(same.system) == {"base", "dpo_multilingual", "rule-minimum"} and (same.answer == same.answer_again).all()
+    assert (read_parquet(first/"runs/croco_candidates/de/0/pool.parquet").reward == read_parquet(second/"runs/croco_candidates/de/0/pool.parquet").reward).all()
+    models = [sorted(path.relative_to(folder).as_posix() for path in folder.glob("reward_models/*/reward.json")) for folder in (first, second)]
+    assert models[0] == models[1], "no reward model was trained again"
+    assert run("croco-smoke", overrides=overrides, output=second, reuse=first).planned == [], "the same command goes on, and there is nothing left"
 
 @pytest.mark.parametrize("name", ["croco-eurollm-9b", "croco-tiny-aya"])
 def test_the_paper_recipes_hold_the_papers_settings(name):

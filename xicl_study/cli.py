@@ -62,6 +62,7 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done, and why.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     executor: Annotated[str, typer.Option(help="A Snakemake executor plugin that is installed, for example slurm, and behind it in one string its options.")] = "local",
+    reuse: Annotated[Optional[Path], typer.Option(help="Begin with the candidates, rewards, reward models and trainings of another study's folder, where they fit (preference pipeline).")] = None,
     set: Annotated[Optional[list[str]], typer.Option(help="Any other key of the recipe: key=value. Can be given again.")] = None,
 ):
     "Run a study, or what is left of it, and say where its report is."
@@ -70,7 +71,7 @@ def run(
     wishes = {"languages": split_list(languages), "policy": policy, "methods": split_list(methods),
               "seeds": parse_numbers("--seeds", seeds), "training.steps": steps}
     overrides = {**{key: value for key, value in wishes.items() if value is not None}, **parse_settings(set or [])}
-    try: outcome = run_study(load_recipe(recipe, quick=quick, overrides=overrides), output, workers, force, dry_run, quiet, executor)
+    try: outcome = run_study(load_recipe(recipe, quick=quick, overrides=overrides), output, workers, force, dry_run, quiet, executor, reuse)
     except KeyboardInterrupt:
         print("Interrupted. What was finished is kept; the same command goes on from there.", file=sys.stderr)
         raise typer.Exit(130)

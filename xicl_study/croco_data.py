@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['QUESTION_WORDS', 'PARTS', 'as_question', 'CrocoPrompts', 'trained_languages', 'croco_prompts', 'prepare_croco',
            'candidate_sampling', 'load_policy', 'candidate_engine', 'reward_model_of', 'make_pool', 'pool_file',
-           'read_pools', 'budget_tokens', 'system_pools', 'system_pairs', 'prompt_table', 'written', 'training_rows']
+           'own_language_only', 'read_pools', 'budget_tokens', 'system_pools', 'system_pairs', 'prompt_table',
+           'written', 'training_rows']
 
 # %% ../nbs/12d_croco_data.ipynb #188e3065
 from collections.abc import Callable, Sequence
@@ -240,6 +241,13 @@ def pool_file(
     "Return where the candidates of a language lie with their rewards."
     return Path(folder)/"runs"/"croco_candidates"/language/str(seed)/("other_pool.parquet" if other else "pool.parquet")
 
+def own_language_only(
+    system:System,          # a system
+    settings:CrocoSettings, # of the study
+)->bool:
+    "Tell whether a system learns only from answers in their prompt's language: what it says itself, else what the study says."
+    return (system.answer_languages or settings.answer_languages) == "own"
+
 def read_pools(
     recipe:dict,      # a resolved recipe
     folder:str|Path,  # the study's folder
@@ -256,7 +264,7 @@ def read_pools(
     found = [read_parquet(path) for path in paths.values() if path.is_file()]
     if not found: raise DataError(f"{folder} has no candidates with rewards. Run the study first: xicl run")
     pools, settings = pd.concat(found, ignore_index=True), croco_settings(recipe["croco"])
-    wanted = "own" in {settings.answer_languages, *(system_of(name).answer_languages for name in croco_systems(recipe["croco"]))}
+    wanted = settings.answer_languages == "own" or any(own_language_only(system_of(name), settings) for name in croco_systems(recipe["croco"]))
     return pools.assign(own_language=in_own_language(pools.answer, pools.language, languages)) if wanted else pools
 
 # %% ../nbs/12d_croco_data.ipynb #370cc700
@@ -273,7 +281,7 @@ def system_pools(
     settings:CrocoSettings, # of the study
 )->pd.DataFrame:
     "Return the candidates that a system may use, with the rewards that it sees: the first k of a prompt, no more tokens than its budget (fewer candidates, then fewer prompts). Raises `DataError`."
-    if (system.answer_languages or settings.answer_languages) == "own":
+    if own_language_only(system, settings):
         if "own_language" not in pools: raise DataError("these candidates are not marked by language. Use `read_pools` and a recipe with `answer_languages: own` or the ablation language-own.")
         pools = pools.assign(reward=pools.reward.where(pools.own_language))  # the row stays: its tokens were generated
     rewards = system.rewards or settings.pooled_rewards
@@ -336,8 +344,7 @@ def training_rows(
     made = system_pairs(system, pools, settings, prompts, seed)
     if not len(made.pairs):
         reasons = ", ".join(f"{count} {reason}" for reason, count in made.counts.items() if count) or "no prompts"
-        own = (system.answer_languages or settings.answer_languages) == "own"
-        left_out = int((~pools.own_language).sum()) if own else 0
+        left_out = int((~pools.own_language).sum()) if own_language_only(system, settings) else 0
         if left_out: reasons += f"; {left_out} of {len(pools)} candidates are left out, because they are not in their prompt's language (croco.answer_languages)"
         raise DataError(f"{system.name} has no pairs: {reasons}. Write more candidates, or look at the rewards.")
     rows, counts = pair_rows(made.pairs, pools, known), dict(made.counts)

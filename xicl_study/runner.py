@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from .storage import ResourceError, StudyError, available_cores, package_folder, read_json, write_json
 from .stages import STEPS, Plan, check_parameters, notebook_parameters, notebook_path, plan_study, step_name
+from .steps import reusable_parts, reuse_study
 from .study import Recipe, check_recipe, load_recipe, models_of, save_recipe
 
 # %% ../nbs/16c_runner.ipynb #70a05a22
@@ -346,6 +347,7 @@ def run_study(
     dry_run:bool=False,         # only say what would be done
     quiet:bool=False,           # show nothing
     executor:str="local",       # the name of a Snakemake executor plugin for a cluster, and behind it the plugin's options
+    reuse:str|Path|None=None,   # another study's folder, whose candidates, reward models and trainings are taken over where they fit
 )->Outcome:
     "Run a study, or what is left of it. Raises `StudyError` when it cannot start."
     from filelock import FileLock, Timeout
@@ -353,6 +355,7 @@ def run_study(
     if executor != "local": executor_of(executor)
     plan = check_study(recipe)
     folder = Path(output or Path("outputs")/recipe.name).resolve()
+    if reuse: reusable_parts(plan, folder, reuse)  # what is wrong with it is said before anything starts
     if dry_run: return _dry_run(plan, folder, force)
     try: folder.mkdir(parents=True, exist_ok=True)
     except OSError as error: raise ResourceError(f"Cannot make the folder {folder} ({error.strerror}). Choose another with --output.") from error
@@ -366,7 +369,9 @@ def run_study(
         alone = max(1, min(most, workers * threads))
         options = EngineOptions(workers=workers, threads=threads, alone=alone, force=force, prepare_again=models_missing(recipe), executor=executor)
         screen = BarScreen() if sys.stderr.isatty() and not quiet else LineScreen(quiet)
-        with screen: return _run_locked(plan, folder, options, screen)
+        with screen:
+            if reuse: screen.say(reuse_study(plan, folder, reuse))
+            return _run_locked(plan, folder, options, screen)
     finally: lock.release()
 
 def _prepared(

@@ -29,6 +29,7 @@ class Stage:
     folder:str = ""                # folder of a run when it is not runs/<experiment>/<language or all>/<seed>
     training:bool = False          # "language" means the languages that are trained on, not those that are evaluated
     alone:bool = False             # gets all cores
+    trains:bool = False            # its folder holds trainings that know what they were made from, so that another study can begin with them
     uses:tuple[str,...] = ()       # keys of the recipe that it depends on, "group.key" too; all when empty
 
     @property
@@ -80,7 +81,7 @@ STAGES = {stage.name: stage for stage in (
     Stage("convergence", "11_convergence.ipynb"),
     Stage("croco_reward_model", "00a_reward_model.ipynb", ("seed",), (), ("facts.json",), alone=True, uses=_REWARD),
     Stage("croco_candidates", "00b_candidates.ipynb", ("language", "seed"), ("croco_reward_model",), ("pool.parquet",), training=True, uses=_CANDIDATES),
-    Stage("croco_tune", "00c_tune.ipynb", ("system", "seed"), ("croco_candidates",), ("summary.parquet",), alone=True, uses=_TUNING),
+    Stage("croco_tune", "00c_tune.ipynb", ("system", "seed"), ("croco_candidates",), ("summary.parquet",), alone=True, trains=True, uses=_TUNING),
     Stage("croco_answers", "00d_answers.ipynb", ("language", "seed"), ("croco_tune",), ("answers.parquet", "losses.parquet"), uses=_ANSWERS),
     Stage("croco_pairs", "12_croco_pairs.ipynb", ("seed",), ("croco_candidates",)),
     Stage("croco_tuning", "13_croco_tuning.ipynb", ("seed",), ("croco_answers",)),
