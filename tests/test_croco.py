@@ -114,7 +114,8 @@ def test_the_paper_recipes_hold_the_papers_settings(name):
     assert (settings.k, settings.temperature, settings.top_p, settings.max_tokens, settings.engine) == (64, 1.0, 1.0, 4096, "vllm")
     assert (settings.rule, settings.prompt_language) == ("mu_minus_2sigma", "chosen")
     assert (settings.reward_model, settings.reward_template, settings.chat) == ("Skywork/Skywork-Reward-V2-Qwen3-8B", "chat", True)
-    assert settings.translation == "google/translategemma-4b-it" and settings.max_prompt_length == 4096
+    assert settings.translation == "shipped" and settings.max_prompt_length == 4096, "the shipped prompts are parallel; a translation would ask for English words"
+    assert "article" not in settings.kinds and settings.held_out_kinds and settings.held_out_prompts, "the Declaration and some kinds measure what is forgotten"
     assert (training.lora_rank, training.lora_alpha, training.lora_dropout, training.dpo_learning_rate, training.sft_learning_rate) == (16, 32, 0.05, 5e-6, 2e-4)
     assert (training.schedule, training.warm_up, training.weight_decay, training.epochs, training.max_length) == ("cosine", 0.05, 0.01, 1.0, 4096)
     assert (training.micro_batch, training.accumulation, training.beta) == (1, 8, 0.1)
@@ -143,8 +144,9 @@ def test_the_paper_recipes_write_candidates_with_vllm(monkeypatch, tmp_path):
     recipe = asdict(load_recipe("croco-eurollm-9b", overrides=small))
     reward = types.SimpleNamespace(name="length", fingerprint="length", score=lambda prompts, answers, *_: [float(len(text)) for text in answers])
     monkeypatch.setattr("xicl_study.croco_data.reward_model_of", lambda *_, **__: reward)
+    monkeypatch.setattr("xicl_study.models.load_tokenizer", lambda name: LLM(name, False).get_tokenizer())
     pool = make_pool(recipe, tmp_path, "de")
-    assert len(pool) == 2 * 64 and pool.reward.notna().all() and asked["model"] == "utter-project/EuroLLM-9B-Instruct" and asked["max_model_len"] == 8192
+    assert len(pool) == 2 * 64 and pool.reward.notna().all() and asked["model"] == "utter-project/EuroLLM-9B-Instruct"
     assert (asked["sampling"].temperature, asked["sampling"].top_p, asked["sampling"].max_tokens, asked["sampling"].n) == (1.0, 1.0, 4096, 1) and not hasattr(asked["sampling"], "stop")
     assert asked["first"].startswith("[user] ") and asked["first"].endswith("[assistant]"), "a chat model gets the request in its template"
 

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['QUESTION_WORDS', 'PARTS', 'as_question', 'CrocoPrompts', 'trained_languages', 'croco_prompts', 'prepare_croco',
-           'candidate_sampling', 'load_policy', 'candidate_engine', 'reward_model_of', 'make_pool', 'pool_file',
-           'own_language_only', 'read_pools', 'budget_tokens', 'system_pools', 'system_pairs', 'prompt_table',
-           'written', 'training_rows']
+           'candidate_sampling', 'load_policy', 'prompt_length', 'candidate_engine', 'read_by_reward_model',
+           'reward_model_of', 'make_pool', 'pool_file', 'own_language_only', 'read_pools', 'budget_tokens',
+           'system_pools', 'system_pairs', 'prompt_table', 'written', 'training_rows']
 
 # %% ../nbs/12d_croco_data.ipynb #188e3065
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 from .answer_language import in_own_language
 from .croco_settings import CrocoSettings, System, croco_settings, croco_systems, system_of
-from .instructions import HUB_PROMPTS, Instruction, drop_long, load_instructions, read_instructions, reference_answer
+from .instructions import HUB_PROMPTS, KINDS, Instruction, _kind_file, _kind_rows, drop_long, load_instructions, read_instructions, reference_answer
 from .preferences import PairSet, build_pairs, standardise_rewards
 from .settings import OWN_KINDS
 from .storage import DataError, fingerprint, read_parquet, stated_name, write_json, write_parquet
@@ -62,26 +62,25 @@ def _shown(items, settings):
     if settings.chat: return [replace(item, prompt=item.request) for item in items]
     return [replace(item, prompt=as_question(item.request, item.language)) if item.kind in ("open", *settings.question_kinds) else item for item in items]
 
-def _part(languages, split, kinds, limit, source="shipped"):
-    "Prompts of one split in those languages that have them."
-    found = []
-    for code in languages if limit else ():
-        try: found += load_instructions([code], split, kinds or None, limit, source=source)
-        except DataError: continue
-    return found
+def _having(kinds, split):
+    "Languages that have shipped prompts of some kinds in a split."
+    return {code for kind in kinds for code, part in _kind_rows(_kind_file(kind)) if part == split}
+
+def _part(languages, split, kinds, limit):
+    "Shipped prompts of one split in those languages that have them."
+    codes = [code for code in languages if code in _having(kinds or KINDS, split)]
+    return load_instructions(codes, split, kinds or None, limit) if codes and limit else []
 
 def _open_questions(languages, settings):
     "Open questions in those of the languages that have them."
     if not settings.open_prompts: return []
     languages = [code for code in languages if not settings.open_languages or code in settings.open_languages]
     if settings.open_prompts in HUB_PROMPTS: return load_instructions(languages, "test", ["open"], settings.open_limit, source=settings.open_prompts)
-    if settings.open_prompts != "shipped":
-        wanted = [item for item in read_instructions(settings.open_prompts) if item.language in languages]
-        return [replace(item, kind="open") for code in languages for item in [item for item in wanted if item.language == code][:settings.open_limit]]
-    from xicl_study.instructions import _kind_file, _kind_rows
-    having = {code for code, _ in _kind_rows(_kind_file("open"))}
-    codes = [code for code in languages if code in having]
-    return load_instructions(codes, "test", ["open"], settings.open_limit) if codes else []
+    if settings.open_prompts == "shipped": return _part(languages, "test", ["open"], settings.open_limit)
+    known = read_instructions(settings.open_prompts)
+    found = [replace(item, kind="open") for code in languages for item in [item for item in known if item.language == code][:settings.open_limit]]
+    if not found: raise DataError(f"{settings.open_prompts} has no questions in the evaluated languages ({', '.join(languages)}); it has {', '.join(sorted({item.language for item in known}))}.")
+    return found
 
 def _training_prompts(recipe, settings, folder, split, limit):
     "Parallel prompts as they are; others translated from English, once, into a file of the study."
@@ -120,17 +119,25 @@ def croco_prompts(
     return CrocoPrompts(**found, dropped={code: count for code, count in dropped.items() if count})
 
 def prepare_croco(
-    recipe,        # a checked recipe
-    progress=None, # called with (done, total, note)
+    recipe,              # a checked recipe
+    progress=None,       # called with (done, total, note)
+    folder:str|Path=".", # the study's folder
 )->dict:
-    "Return how many training or test prompts there are in each language. Raises `DataError` for a language without any."
+    "Read every prompt that the study will ask, but those that a model has to translate; return how many there are in each language. Raises `DataError` for a language without any."
     given = asdict(recipe)
-    settings = croco_settings(given["croco"])
-    quick = {**given, "croco": {**given["croco"], "translation": "shipped", "prompts": "shipped", **({"kinds": []} if settings.prompts != "shipped" else {}), "open_prompts": ""}}
-    found = croco_prompts(quick, parts=("train", "test"))
-    counts = {code: len(found.of("train", code)) + len(found.of("test", code)) for code in dict.fromkeys([*given["languages"], *trained_languages(given)])}
+    settings, trained = croco_settings(given["croco"]), trained_languages(given)
+    found = croco_prompts(given, folder, parts=("test", "held_out", "open"))
+    counts = {code: sum(len(found.of(part, code)) for part in ("test", "held_out", "open")) for code in dict.fromkeys([*given["languages"], *trained])}
+    if settings.translation == "shipped" or Path(settings.translation).is_file():
+        learned = croco_prompts(given, folder, parts=("train", "validation"))
+        for code in trained:
+            if not learned.of("train", code): raise DataError(f"There are no training prompts in {code}. Translate some, or leave the language out of train_languages.")
+            counts[code] += len(learned.of("train", code))
+    else:
+        english = load_instructions(["en"], "train", settings.kinds or None, settings.train_prompts, source=settings.prompts)
+        counts |= {code: counts[code] + len(english) for code in trained}
     for code, count in counts.items():
-        if not count: raise DataError(f"There are no prompts in {code} of the kinds {', '.join(settings.kinds)}.")
+        if not count: raise DataError(f"There is nothing to ask in {code}: no test prompts of the kinds {', '.join(settings.kinds or KINDS)}, and no open questions.")
     if progress: progress(len(counts), len(counts), "prompts")
     return counts
 
@@ -156,6 +163,15 @@ def load_policy(
         raise ModelError(f"The policy {policy.name} has no chat template. Set croco.chat: false, and its prompts are texts to go on with.")
     return policy
 
+def prompt_length(
+    recipe:dict,   # a resolved recipe
+    name:str="",   # another policy than the recipe's
+)->Callable[[str], int]:
+    "Return a function that counts a text's tokens as the policy has them, start token and chat template aside; only its tokenizer is loaded."
+    from xicl_study.models import load_tokenizer
+    tokenizer = load_tokenizer(name or recipe["policy"])
+    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
 def candidate_engine(
     recipe:dict,   # a resolved recipe
     name:str="",   # another policy than the recipe's
@@ -164,7 +180,7 @@ def candidate_engine(
     from xicl_study.engines import TransformersEngine, VLLMEngine
     settings = croco_settings(recipe["croco"])
     if settings.engine == "vllm":
-        return VLLMEngine(name or recipe["policy"], gpu_memory_utilization=settings.gpu_share, max_model_len=settings.max_prompt_length + settings.max_tokens), None
+        return VLLMEngine(name or recipe["policy"], longest=settings.max_prompt_length + settings.max_tokens, gpu_memory_utilization=settings.gpu_share), None
     policy, vocabulary = load_policy(recipe, name), None
     if settings.vocabulary == "study":
         from xicl_study.generators import study_vocabulary
@@ -186,6 +202,19 @@ def _english_answers(recipe, settings, folder, english, seed, progress):
         write_parquet(path, generate_candidates(engine, english, sampling, CandidateStore(Path(folder)/"candidates"), seed, progress=progress)[["prompt_id", "answer"]])
     return read_parquet(path)
 
+def _reward_prompts(settings):
+    "The English prompts that a reward model is trained on here."
+    return load_instructions(["en"], "train", settings.reward_kinds or None, settings.reward_prompts or None)
+
+def read_by_reward_model(
+    recipe:dict,  # a resolved recipe
+    seed:int=0,   # of a training
+)->set[str]:
+    "Return the ids of the prompts from whose English twins the study's reward model learned; of one from outside nothing is known, and the set is empty."
+    from xicl_study.reward_models import held_out_prompt
+    settings = croco_settings(recipe["croco"])
+    return {item.id for item in _reward_prompts(settings) if not held_out_prompt(item.id, seed)} if settings.reward_model == "trained" else set()
+
 def reward_model_of(
     recipe:dict,        # a resolved recipe
     folder:str|Path,    # the study's folder
@@ -195,8 +224,10 @@ def reward_model_of(
     "Load the study's reward model, or train it when it is one of ours. Raises `ModelError` and `DataError`."
     from xicl_study.reward_models import ClassifierReward, english_preferences, train_reward_model
     settings = croco_settings(recipe["croco"])
-    if settings.reward_model != "trained": return ClassifierReward.load(settings.reward_model, template=settings.reward_template, dtype=recipe.get("dtype", "auto"))
-    english = _shown(load_instructions(["en"], "train", settings.reward_kinds or None, settings.reward_prompts or None), settings)
+    if settings.reward_model != "trained":
+        longest = settings.max_prompt_length + max(settings.max_tokens, settings.open_tokens)  # as long as the study lets anything become; the model's own positions may be fewer
+        return ClassifierReward.load(settings.reward_model, template=settings.reward_template, dtype=recipe.get("dtype", "auto"), max_length=longest)
+    english = _shown(_reward_prompts(settings), settings)
     wanted, codes = {item.id for item in english}, [code for code in trained_languages(recipe) if code != "en"]
     others = [item for item in load_instructions(codes, "train") if item.id in wanted] if codes else []
     answers = _english_answers(recipe, settings, folder, english, seed, progress) if set(settings.reward_preferences) & set(OWN_KINDS) else None
@@ -218,13 +249,14 @@ def make_pool(
     from xicl_study.models import release_memory
     from xicl_study.reward_models import score_candidates
     settings = croco_settings(recipe["croco"])
-    engine, policy = candidate_engine(recipe, settings.other_policy if other else "")
-    def length(text): return len((policy or engine).tokenizer(text)["input_ids"])
-    prompts = croco_prompts(recipe, folder, length, ("train",))
+    name = settings.other_policy if other else ""
+    prompts = croco_prompts(recipe, folder, prompt_length(recipe, name), ("train",))
     wanted, store = prompts.of("train", language), CandidateStore(Path(folder)/"candidates")
     if not wanted: raise DataError(f"There are no training prompts in {language}.")
+    release_memory()  # a model that has translated the prompts must have gone before the policy comes
+    engine, _ = candidate_engine(recipe, name)
     candidates = generate_candidates(engine, wanted, candidate_sampling(settings), store, seed, progress=progress)
-    engine = policy = None  # a large policy must have gone before the reward model comes
+    engine = None  # and the policy before the reward model
     release_memory()
     pool = score_candidates(store, reward_model_of(recipe, folder, seed), wanted, candidates, progress=progress)
     write_parquet(pool_file(folder, language, seed, other), pool)
@@ -284,15 +316,17 @@ def system_pools(
     if own_language_only(system, settings):
         if "own_language" not in pools: raise DataError("these candidates are not marked by language. Use `read_pools` and a recipe with `answer_languages: own` or the ablation language-own.")
         pools = pools.assign(reward=pools.reward.where(pools.own_language))  # the row stays: its tokens were generated
-    rewards = system.rewards or settings.pooled_rewards
-    if rewards != "raw": pools = standardise_rewards(pools, by_prompt=rewards == "by_prompt")
     if system.k: pools = pools[pools.number < system.k]
-    if not system.budget: return pools
+    if system.budget: pools = _within_budget(pools, budget_tokens(settings, pools))
+    rewards = system.rewards or settings.pooled_rewards
+    return pools if rewards == "raw" else standardise_rewards(pools, by_prompt=rewards == "by_prompt")  # last: what a system may not use must not move its rewards
+
+def _within_budget(pools, budget):
+    "The first candidates of each prompt that have no more tokens than the budget; a pair needs two of them, so then rather fewer prompts."
     tokens = pools.groupby("number").n_tokens.sum().sort_index().cumsum()
-    budget = budget_tokens(settings, pools)
     few = pools[pools.number <= max(1, int((tokens <= budget).sum()) - 1)]
     if few.n_tokens.sum() <= budget: return few
-    spent = few.groupby("prompt_id", sort=False).n_tokens.sum().cumsum()  # a pair needs two candidates: rather fewer prompts than more tokens
+    spent = few.groupby("prompt_id", sort=False).n_tokens.sum().cumsum()
     return few[few.prompt_id.isin(spent.index[spent <= max(budget, spent.iloc[0])])]
 
 def system_pairs(

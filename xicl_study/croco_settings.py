@@ -186,6 +186,9 @@ def check_croco(
         if kind not in KINDS: raise UnknownNameError("kind of prompt", kind, KINDS)
     for path in (settings.prompts, settings.translation, settings.open_prompts):
         if Path(path).suffix in (".csv", ".tsv", ".jsonl", ".parquet") and not Path(path).is_file(): raise RecipeError(f"Recipe {recipe.name}: there is no file {path}.")
+    if settings.prompts == "shipped" and settings.translation != "shipped" and not Path(settings.translation).is_file():
+        raise RecipeError(f"Recipe {recipe.name}: the shipped prompts ask for words “in English”, and a translation would go on asking for English words. They are parallel: "
+                          "leave croco.translation at shipped, or give English prompts of your own in croco.prompts.")
     shipped = {code for kind in KINDS for code, _ in _kind_rows(_kind_file(kind))}
     for code in (*recipe.languages, *recipe.train_languages):
         if language(code).code != code: raise RecipeError(f"Recipe {recipe.name}: write {language(code).code} instead of {code}.")

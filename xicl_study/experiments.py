@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Experiment', 'open_experiment', 'labelled', 'quality_column', 'tidy_results', 'against', 'means',
-           'means_over_languages', 'summed_up', 'demonstration_effect', 'averaged_over_sets', 'load_tokenizer',
-           'prompt_tokens', 'finish_experiment']
+           'means_over_languages', 'summed_up', 'demonstration_effect', 'averaged_over_sets', 'prompt_tokens',
+           'finish_experiment']
 
 # %% ../nbs/16e_experiments.ipynb #aa2c5a45
 from collections.abc import Callable, Mapping, Sequence
@@ -196,18 +196,9 @@ def averaged_over_sets(
     return pd.DataFrame(rows).assign(seed=0).reset_index(drop=True)
 
 # %% ../nbs/16e_experiments.ipynb #5600c741
-def load_tokenizer(
-    policy:str, # a policy's name, folder or Hub id
-):
-    "Return a policy's tokenizer without its weights. Raises `ModelError` or `UnknownNameError`."
-    from xicl_study.models import locate_model, smoke_model
-    if policy == "smoke": return smoke_model()[1]
-    from transformers import AutoTokenizer
-    return AutoTokenizer.from_pretrained(locate_model(policy)[0], trust_remote_code=False)
-
 def prompt_tokens(
     predictions:pd.DataFrame, # with `task`, `input`, `demonstrations`
-    tokenizer,                # from `load_tokenizer`
+    tokenizer,                # from `models.load_tokenizer`
 )->np.ndarray:
     "Return how many tokens each answer's prompt has [rows]."
     from xicl_study.prompts import Demonstration, answer_prompt, template_of

@@ -98,12 +98,15 @@ def load_instructions(
     "List prompts, language by language. Raises `UnknownNameError`, `DataError` and, where the Hub is out of reach, `ResourceError`."
     if split not in SPLITS: raise UnknownNameError("split", split, SPLITS)
     codes = [find_language(code).code for code in dict.fromkeys(languages)]
-    if str(source) == "shipped": pool = _shipped_pool(codes, split, kinds)
-    else: pool = [instruction for instruction in _foreign_pool(source, codes, options) if instruction.split == split and (kinds is None or instruction.kind in kinds)]
+    whole = _shipped_pool(codes, split, kinds) if str(source) == "shipped" else [instruction for instruction in _foreign_pool(source, codes, options) if instruction.split == split]
+    pool = [instruction for instruction in whole if kinds is None or instruction.kind in kinds]
     order, found = id_order(pool, seed), []
     by_language = {code: {instruction.id: instruction for instruction in pool if instruction.language == code} for code in codes}
     for code, own in by_language.items():
-        if not own: raise DataError(f"{source} has no {split} prompts in {code}. It has: {', '.join(sorted({i.language for i in pool})) or 'none at all'}.")
+        if not own:
+            there = {name: ", ".join(sorted({getattr(row, name) for row in whole})) or "none" for name in ("language", "kind")}
+            asked = f" of the kinds {', '.join(kinds)}" if kinds else ""
+            raise DataError(f"{source} has no {split} prompts in {code}{asked}. Its {split} prompts have the languages {there['language']} and the kinds {there['kind']}.")
         found += [own[item] for item in _take_turns([[item for item in ids if item in own] for ids in order.values()])[:limit]]
     return found
 

@@ -6,8 +6,8 @@
 __all__ = ['EMBEDDED', 'GROUPED_ATTENTION', 'DTYPES', 'EmbeddedModel', 'is_installed', 'require_installed', 'gguf_file',
            'print_terms', 'check_cache', 'seal_cache', 'convert_embedded', 'smoke_model', 'grouped_attention',
            'use_grouped_attention', 'multiplies_in_bfloat16', 'choose_device', 'settle_threads', 'usable_cores',
-           'side_by_side', 'release_memory', 'require_memory', 'locate_model', 'Policy', 'hashed_ngrams',
-           'load_encoder', 'install_embedded', 'prepare']
+           'side_by_side', 'release_memory', 'require_memory', 'locate_model', 'load_tokenizer', 'Policy',
+           'hashed_ngrams', 'load_encoder', 'install_embedded', 'prepare']
 
 # %% ../nbs/04_models.ipynb #2a3708e3
 import hashlib, importlib, importlib.util, os, unicodedata
@@ -276,6 +276,23 @@ def locate_model(
     return str(folder), sum(path.stat().st_size for path in weights)
 
 # %% ../nbs/04_models.ipynb #55a617d1
+def _not_loaded(name, place, error):
+    "The `ModelError` for what transformers says when it cannot load a policy or its tokenizer."
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".") + "."
+    advice = "Check the folder; if it is a copy, copy it again."
+    if not Path(place).is_dir(): advice = "Is there a network, and is the id right? Embedded models work without one: gemma3-270m, smollm2-135m."
+    return ModelError(f"Cannot load the policy {name!r}: {reason} {advice}")
+
+def load_tokenizer(
+    policy:str, # a policy's name, folder or Hub id
+):
+    "Return a policy's tokenizer without its weights. Raises `ModelError` or `UnknownNameError`."
+    if policy == "smoke": return smoke_model()[1]
+    from transformers import AutoTokenizer
+    place = locate_model(policy)[0]
+    try: return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    except (OSError, ValueError, RuntimeError) as error: raise _not_loaded(policy, place, error) from error
+
 class Policy:
     "A causal language model with its tokenizer and named LoRA adapters."
     def __init__(self,
@@ -309,11 +326,7 @@ class Policy:
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
             model = transformers.AutoModelForCausalLM.from_pretrained(place, dtype=torch_dtype, use_safetensors=True, trust_remote_code=False)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".") + "."
-            advice = "Check the folder; if it is a copy, copy it again."
-            if not Path(place).is_dir(): advice = "Is there a network, and is the id right? Embedded models work without one: gemma3-270m, smollm2-135m."
-            raise ModelError(f"Cannot load the policy {name!r}: {reason} {advice}") from error
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error: raise _not_loaded(name, place, error) from error
         return cls(model.to(torch_device), tokenizer, name)
 
     @property

@@ -64,7 +64,7 @@ def prepare_study(
     finally: print(said.getvalue(), flush=True)
     if recipe.croco:
         from xicl_study.croco_data import prepare_croco
-        found = prepare_croco(recipe, report_progress)
+        found = prepare_croco(recipe, report_progress, folder)
     else:
         task, found = load_task(recipe.task), {}
         for position, code in enumerate(recipe.languages):

@@ -8,7 +8,7 @@ __all__ = ['SPLITS', 'REINSTALL', 'ROLES', 'OTHER_SPLITS', 'READERS', 'SAME', 'H
 
 # %% ../nbs/02_tasks.ipynb #b75c9031
 import inspect, re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -169,11 +169,13 @@ def _udhr_match()->Task:
 
 def udhr_texts(
     language:str, # BCP-47 code
+    left_out:Sequence[str]=(), # splits of the tasks' items whose paragraphs are left out
 )->list[str]:
-    "Return all paragraphs of the Declaration in one language, the preamble too, for bits per byte. Raises `UnknownNameError`."
-    table = _shipped("udhr_texts.parquet")
+    "Return the paragraphs of the Declaration in one language, the preamble too, for bits per byte. Raises `UnknownNameError`."
+    table, items = _shipped("udhr_texts.parquet"), _shipped("udhr_items.parquet")
     if language not in set(table["language"]): raise UnknownNameError("language of the Declaration", language, set(table["language"]))
-    return list(table["text"][table["language"] == language])
+    gone = set(items["item"][items["split"].isin(left_out)])
+    return list(table["text"][(table["language"] == language) & ~table["item"].isin(gone)])
 
 # %% ../nbs/02_tasks.ipynb #27bb3ea7
 ROLES = ("input", "output", "language", "id", "split", "choices")
