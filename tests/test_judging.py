@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from xicl_study import judging
-from xicl_study.judging import Endpoint, EndpointJudge, Question, RewardJudge, Verdict, fit_length_control, judge_answers, parse_verdict, scaled_lengths, sigmoid, win_rates
+from xicl_study.judging import (TOO_LONG, Endpoint, EndpointJudge, PolicyJudge, Question, RewardJudge, Verdict, fit_length_control, judge_answers, judge_prompt, parse_verdict,
+                                scaled_lengths, scored_prompt, sigmoid, win_rates)
+from xicl_study.models import Policy, smoke_model
 from xicl_study.storage import DataError, ModelError, RecipeError, ResourceError
 
 
@@ -108,6 +110,49 @@ def test_a_refusal_is_not_tried_again(server, tmp_path, monkeypatch, status, adv
     assert len(server.asked) == 1 and server.asked[0][0] == "/v1/chat/completions", "a redirect is not followed with the key"
 
 
+@pytest.mark.parametrize("status,words", [
+    (413, b""), (413, b"\xff"), (400, b'{"error": {"message": "Please reduce it.", "code": "context_length_exceeded"}}'), (422, b"Prompt is TOO LONG"),
+    (400, b"This model's maximum context length is 4096 tokens. However, you requested 5000."), (400, b"too many tokens"), (400, b"Make sure that `max_model_len` is no smaller"),
+    (400, b'{"error": {"type": "exceed_context_size_error", "message": "request (4390 tokens) exceeds the available context size"}}'),
+    (422, b"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 2048")])
+def test_a_question_that_is_too_long_is_excluded_and_the_others_go_on(server, tmp_path, monkeypatch, status, words):
+    monkeypatch.setenv("XICL_JUDGE_API_KEY", "sesame-4711")
+    server.behave = lambda number, text: (status, {}, words + b" sesame-4711") if "Swali 1\n" in text or "Swali 4\n" in text else (200, {}, server.says("[[B]]"))
+    judged = judge_answers(EndpointJudge(endpoint_of(server), tmp_path), answers())
+    assert judged.reason.tolist() == ["", TOO_LONG, "", "", TOO_LONG, ""] and judged.score.isna().tolist() == [False, True, False, False, True, False]
+    assert win_rates(judged).excluded[0] == 2 and TOO_LONG == "too long for the judge"
+    assert not any("sesame" in path.read_text() for path in tmp_path.rglob("*.json")) and len(list(tmp_path.rglob("*.json"))) == 4
+    assert len(server.asked) == 6, "such a question is asked once"
+
+
+def test_only_questions_that_are_too_long(server, tmp_path):
+    server.behave = lambda number, text: (413, {}, b"")
+    judged = judge_answers(EndpointJudge(endpoint_of(server), tmp_path), answers())
+    assert len(server.asked) == 6 and judged.score.isna().all()
+    with pytest.raises(DataError, match="No verdict of stand-in can be used .too long for the judge."): win_rates(judged)
+
+
+def test_a_long_question_is_no_failure_in_a_row_and_hides_none(server, tmp_path):
+    server.behave = lambda number, text: (413, {}, b"") if number % 2 else (200, {}, server.says("[[A]]"))
+    assert [verdict.reason for verdict in EndpointJudge(endpoint_of(server, failures_in_a_row=1), tmp_path/"alive")(questions(6))] == [TOO_LONG, ""] * 3
+    server.behave = lambda number, text: (413, {}, b"") if int(text.split("Swali ")[1].split("\n")[0]) % 2 else (503, {}, b"")
+    with pytest.raises(ResourceError, match=r"does not answer .HTTP 503.; 0 of 4 verdicts"): EndpointJudge(endpoint_of(server), tmp_path/"gone")(questions(4))
+
+
+@pytest.mark.parametrize("status,words", [(400, b'{"error": {"message": "The model `m` does not exist, sesame-4711"}}'), (422, b"Field required"), (400, b"\xff\xfe"), (404, b"context length"),
+                                          (400, b" " * (1 << 17) + b"too long"), (422, None)])
+def test_any_other_refusal_still_stops(server, tmp_path, monkeypatch, status, words):
+    monkeypatch.setenv("XICL_JUDGE_API_KEY", "sesame-4711")
+    server.behave = lambda number, text: (status, {}, json.dumps({"detail": [{"msg": "Field required", "input": text}]}).encode() if words is None else words)
+    with pytest.raises(ModelError) as error: EndpointJudge(endpoint_of(server), tmp_path)(questions(3, "Is this answer too long?"))
+    assert f"refuses with HTTP {status}. Check its url" in str(error.value) and "sesame" not in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_refusal_that_breaks_off_still_stops(server, tmp_path):
+    server.behave = lambda number, text: (400, {"Transfer-Encoding": "chunked"}, b"zz too long")
+    with pytest.raises(ModelError, match="refuses with HTTP 400"): EndpointJudge(endpoint_of(server), tmp_path)(questions(1))
+
+
 def test_the_key_comes_from_the_environment_and_goes_nowhere_else(server, tmp_path, monkeypatch):
     monkeypatch.setenv("OTHER_KEY", "sesame-4711")
     judge = EndpointJudge(endpoint_of(server, key_variable="OTHER_KEY"), tmp_path)
@@ -140,6 +185,54 @@ def test_numbers_of_the_endpoint():
 
 @pytest.mark.parametrize("text", ["I prefer A", "[[D]]", "[A]B", "A or B", "[[A]] [[TIE]]", 7, None, ""])
 def test_no_single_verdict(text): assert parse_verdict(text) is None
+
+
+TURNS = "{{ bos_token }}{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}"
+
+
+def lead_of(policy, question):
+    "Return the lead of A over B that a judge of a policy sees, by bisection of the tie margin; negative where B wins."
+    low, high, sign = 0.0, 64.0, 1 if PolicyJudge(policy)([question])[0].first_wins == 1 else -1
+    for _ in range(24):
+        middle = (low + high) / 2
+        low, high = (low, middle) if PolicyJudge(policy, middle)([question])[0].first_wins == 0.5 else (middle, high)
+    return sign * high
+
+
+@pytest.mark.parametrize("turns,ending,labels", [(TURNS, "[assistant]\n", ["A", "B"]), (TURNS, "[assistant]{{ eos_token }}", ["A", "B"]), (TURNS, "[assistant]", [" A", " B"]),
+                                                 (TURNS.removeprefix("{{ bos_token }}"), "[assistant]\n", ["A", "B"])])
+def test_a_chat_model_judges_in_its_template(turns, ending, labels):
+    import torch
+    from xicl_study.engines import SamplingParameters, prompt_tokens
+    chat = Policy(*smoke_model(), "chat")
+    chat.tokenizer.chat_template = turns + ending + "{% endif %}"
+    question = questions(1)[0]
+    text, found = scored_prompt(chat.tokenizer, question)
+    assert found == labels and "[user] Two assistants" in text and "[assistant]" in text
+    ids = prompt_tokens(chat.tokenizer, judge_prompt(question, "Reply with one letter only: A or B."), SamplingParameters(), chat.encode)
+    assert ids.count(chat.tokenizer.bos_token_id) == ("bos_token" in turns)
+    sequences = [ids + chat.encode(label, start=False) for label in labels]
+    with torch.no_grad(): scores = [chat.model(torch.tensor([sequence])).logits[0].log_softmax(-1) for sequence in sequences]
+    a, b = (sum(float(score[place - 1, sequence[place]]) for place in range(len(ids), len(sequence))) for score, sequence in zip(scores, sequences))
+    assert abs(lead_of(chat, question) - (a - b)) < 1e-3 and chat.start == [chat.tokenizer.bos_token_id]
+
+
+def test_a_blank_at_the_end_of_a_template_is_not_doubled():
+    chat = Policy(*smoke_model(), "chat")
+    leads = []
+    for ending in ("[assistant]", "[assistant] "):
+        chat.tokenizer.chat_template = TURNS + ending + "{% endif %}"
+        leads.append(lead_of(chat, questions(1)[0]))
+    assert abs(leads[0] - leads[1]) < 1e-4
+
+
+def test_a_long_question_before_a_chat_model_and_the_plain_text_as_it_was():
+    chat = Policy(*smoke_model(), "chat")
+    question = questions(1)[0]
+    assert scored_prompt(chat.tokenizer, question) == (judge_prompt(question, "The better answer is"), [" A", " B"])
+    chat.tokenizer.chat_template = TURNS + "[assistant]\n{% endif %}"
+    judged = PolicyJudge(chat)([question, Question("Swali", "x" * 5000, "y", "sw")])
+    assert not judged[0].reason and judged[1].reason == TOO_LONG and PolicyJudge(chat)([]) == []
 
 
 def test_missing_rewards_are_missing_verdicts():
