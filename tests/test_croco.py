@@ -172,6 +172,33 @@ def test_bad_recipes_are_refused_before_anything_starts(croco, change, part):
     with pytest.raises(StudyError) as caught: run(croco, overrides=change)
     assert part in str(caught.value) and "\n" not in str(caught.value) and not Path("outputs").exists()
 
+OWN = [{"id": "q0", "language": "de", "prompt": "Nenne eine Frucht."}, {"id": "q0", "language": "sw", "prompt": "Taja tunda."}]
+
+@pytest.mark.parametrize("key, rows, more, part", [
+    ("prompts", OWN, {}, "of the kinds concept-name, country-name, language-name. Its train prompts have the languages de, sw and the kinds own"),
+    ("prompts", OWN[:1], {"kinds": []}, "has no train prompts in sw"), ("prompts", [*OWN, OWN[0]], {"kinds": []}, "the id 'q0' stands twice in de"),
+    ("prompts", [{**OWN[0], "id": ""}], {"kinds": []}, "the id is empty"), ("prompts", [{"language": "de", "prompt": "Was?"}], {"kinds": []}, "lacks the column(s) id"),
+    ("open_prompts", [{**OWN[0], "language": "it"}], {}, "has no questions in the evaluated languages (de, sw, hi); it has it"), ("open_prompts", [{"language": "de", "prompt": "Was?"}], {}, "lacks the column(s) id"),
+    ("translation", OWN[:1], {"prompts": "own.csv", "kinds": []}, "There are no training prompts in sw")])
+def test_own_files_are_read_before_anything_is_trained(tmp_path, monkeypatch, key, rows, more, part):
+    import pandas as pd
+    from xicl_study.croco_data import prepare_croco
+    monkeypatch.chdir(tmp_path)
+    for name, table in (("own.csv", [{"id": "q0", "language": "en", "prompt": "Name a fruit."}]), ("given.csv", rows)): pd.DataFrame(table).assign(split="train", kind="own").to_csv(name, index=False)
+    overrides = {f"croco.{name}": value for name, value in {"validation_prompts": 0, "question_kinds": [], key: "given.csv", **more}.items()}
+    with pytest.raises(StudyError) as caught: prepare_croco(load_recipe("croco-smoke", overrides=overrides))
+    assert part in str(caught.value) and "\n" not in str(caught.value)
+
+def test_a_damaged_file_of_prompts_is_not_taken_for_an_empty_one(monkeypatch):
+    from xicl_study import croco_data
+    from xicl_study.storage import DataError
+    whole = croco_data.load_instructions
+    def damaged(languages, split, kinds=None, *rest, **more):
+        if kinds == ["same-language", "which-language"]: raise DataError("same_language.parquet is damaged")
+        return whole(languages, split, kinds, *rest, **more)
+    monkeypatch.setattr(croco_data, "load_instructions", damaged)
+    with pytest.raises(DataError, match="is damaged"): croco_data.croco_prompts(asdict(load_recipe("croco-smoke")))
+
 def test_dry_run_lists_the_stages(croco):
     done = subprocess.run([sys.executable, "-m", "xicl_study.cli", "run", "--recipe", str(croco), "--dry-run"], capture_output=True, text=True, env={**os.environ})
     assert done.returncode == 0 and "croco_tune dpo_multilingual, seed 0: not done yet" in done.stdout and "croco_pairs, seed 0" in done.stdout, done.stderr

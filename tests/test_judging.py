@@ -148,6 +148,38 @@ def test_any_other_refusal_still_stops(server, tmp_path, monkeypatch, status, wo
     assert f"refuses with HTTP {status}. Check its url" in str(error.value) and "sesame" not in str(error.value) and "\n" not in str(error.value)
 
 
+def test_a_reply_that_is_no_http_is_tried_again_and_excluded(server, tmp_path):
+    def garbled(number, text):
+        raise ConnectionAbortedError  # the handler's thread ends, and the connection with it: not even a status line arrives
+    server.behave = garbled
+    with pytest.raises(ResourceError, match="does not answer"): EndpointJudge(endpoint_of(server), tmp_path)(questions(2))
+    assert len(server.asked) == 4, "each question is tried twice"
+
+
+def pipeline_judge(judge, model, folder):
+    """The judge as a recipe of the preference pipeline names it, and the verdicts on six answers of two systems."""
+    from xicl_study.croco_results import judge_of, win_rows
+    from xicl_study.croco_settings import croco_settings
+    said = pd.DataFrame([{"system": system, "part": "open", "language": "sw", "item": item, "number": 0, "prompt": f"Swali {item}", "answer": f"{system} {item}"}
+                         for system in ("base", "max_r") for item in range(6)])
+    made = judge_of(croco_settings({"judge": judge, "judge_model": model}), folder, lambda: pytest.fail("the reward model must not judge"))
+    return win_rows(said, made, resamples=100)
+
+
+def test_a_recipe_names_an_endpoint_and_what_it_cannot_say_is_counted(server, tmp_path):
+    server.behave = lambda number, text: (200, {}, server.says("Hmm." if "Swali 3" in text else "[[A]]"))
+    rows, judged = pipeline_judge(server.url, "stand-in", tmp_path)
+    found = {row["metric"]: row for row in rows}
+    assert found["win_rate"]["n"] == 5 and found["verdicts_left_out"]["value"] == 1 and found["verdicts_left_out"]["n"] == 6
+    assert list(judged.reason[judged.score.isna()]) == ["unparseable"] and "reward-model preference" not in set(judged.judge_kind)
+    assert pipeline_judge(server.url, "stand-in", tmp_path)[0] == rows and len(server.asked) == 6, "its replies are kept in the study's folder"
+
+
+def test_a_recipe_names_a_policy_that_judges(tmp_path):
+    rows, judged = pipeline_judge("policy", "smoke", tmp_path)
+    assert {row["metric"] for row in rows} == {"win_rate", "length_controlled_win_rate", "verdicts_left_out"} and judged.score.notna().all() and set(judged.judge) == {"smoke"}
+
+
 def test_a_refusal_that_breaks_off_still_stops(server, tmp_path):
     server.behave = lambda number, text: (400, {"Transfer-Encoding": "chunked"}, b"zz too long")
     with pytest.raises(ModelError, match="refuses with HTTP 400"): EndpointJudge(endpoint_of(server), tmp_path)(questions(1))

@@ -212,7 +212,7 @@ def ask(
                 advice = f"Set the environment variable {endpoint.key_variable}." if error.code in (401, 403) else "Check its url, its model name, and the length of the questions."
                 raise ModelError(f"The judge {endpoint.model} at {endpoint.url} refuses with HTTP {error.code}. {advice}") from None
         except TimeoutError: trouble = f"no reply within {endpoint.timeout:g} s"
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             trouble = f"no reply within {endpoint.timeout:g} s" if isinstance(reason, TimeoutError) else (str(reason) or type(reason).__name__).splitlines()[0]
         if attempt + 1 < endpoint.attempts: time.sleep(waiting_time(endpoint, attempt, headers))

@@ -403,5 +403,3 @@ def _run_reward_trainer(model, tokenizer, encoded, checkpoints, settings, progre
         raise ModelError(f"The checkpoint {last} cannot be read ({str(error).splitlines()[0]}). Delete the folder {checkpoints} and run the same command again; this training starts anew.") from error
     model.eval()
     return [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
-
-def held_out_prompt(prompt_id, seed=0): return int(fingerprint(seed, prompt_id), 16) % 10 == 0
