@@ -1,17 +1,20 @@
 """Candidates, scores and pairs when something is wrong with them: bad input, kills, damage."""
-import os, signal, subprocess, sys, textwrap, types
+import json, os, signal, subprocess, sys, textwrap, types
 from collections import namedtuple
 from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+import transformers
+from xicl_study import engines
 from xicl_study.candidates import CandidateStore, check_instructions, generate_candidates, plan_candidates
-from xicl_study.engines import Answer, SamplingParameters, TransformersEngine, VLLMEngine, policy_fingerprint
+from xicl_study.engines import Answer, Request, SamplingParameters, TransformersEngine, VLLMEngine, policy_fingerprint
 from xicl_study.adapters import add_adapter, switch_adapter
 from xicl_study.models import Policy, smoke_model
 from xicl_study.preferences import build_pairs, pair_warnings
 from xicl_study.reward_models import ClassifierReward, ScoreStore, VerifiableReward, base_classifier, score_candidates, train_reward_model
-from xicl_study.storage import DataError, ModelError, RecipeError
+from xicl_study.storage import DataError, ModelError, RecipeError, fingerprint
 
 Instruction = namedtuple("Instruction", "id language kind split prompt reference")
 INSTRUCTIONS = [Instruction(name, language, "name", "train", f"{emoji} ({language}) =", (word,)) for name, emoji, words in
@@ -174,6 +177,54 @@ def test_the_smoke_policy_resumes_to_the_same_answers(policy, store):
     assert whole.answer.nunique() > 40 and not whole.answer.str.contains("\n").any()
 
 
+def learned_positions(n_positions, seed=0):
+    """A policy that has a table of positions: one that does not exist is an index error."""
+    tokenizer = smoke_model()[1]
+    torch.manual_seed(seed)
+    config = transformers.GPT2Config(vocab_size=len(tokenizer), n_positions=n_positions, n_embd=32, n_layer=1, n_head=2, bos_token_id=1, eos_token_id=2, initializer_range=.2)
+    return Policy(transformers.GPT2LMHeadModel(config).eval(), tokenizer, "narrow")
+
+
+def requests_of(texts, n): return [Request(text, "sw", tuple(fingerprint(text, number, length=24) for number in range(n))) for text in texts]
+
+
+@pytest.mark.parametrize("load", [lambda: Policy.load("smoke", device="cpu"), lambda: learned_positions(64)], ids=["rotary", "learned"])
+def test_an_answer_ends_where_the_positions_end(load, monkeypatch):
+    narrow, rooms_made = load(), []
+    narrow.config.max_position_embeddings = 64
+    class Buffers(engines.BufferedKeyValues):
+        def __init__(self, read, repeats, room): rooms_made.append(room); super().__init__(read, repeats, room)
+    monkeypatch.setattr(engines, "BufferedKeyValues", Buffers)
+    requests = requests_of(["a" * length for length in (5, 20, 50, 60, 62, 62)], 9)
+    lengths = [len(narrow.encode(request.prompt)) for request in requests]
+    assert max(lengths) == 63, "one token is left"
+    paper = SamplingParameters(n=9, max_tokens=4096, stop_at_line_end=False)
+    written = TransformersEngine(narrow).write(requests, paper)
+    assert max(rooms_made) == 64 - min(lengths), "no columns that cannot be filled"
+    for request, length, answers in zip(requests, lengths, written):
+        assert all(answer.n_tokens <= 64 - length and (answer.finished or answer.n_tokens == 64 - length) for answer in answers)
+        assert not all(answer.finished for answer in answers)
+        assert TransformersEngine(narrow, rows_at_once=4).write([request], paper) == [answers], "whatever is written beside it"
+    loose = replace(paper, max_tokens=64 - lengths[1])
+    assert TransformersEngine(narrow).write(requests, loose)[1:] == written[1:], "max_tokens is one limit, the positions are another"
+
+
+def test_one_answer_that_is_cut_is_not_fed_beyond_the_positions():
+    """Too few rows have ended to take them out; what is fed for them goes nowhere, and needs a position all the same."""
+    narrow, paper = learned_positions(64), SamplingParameters(max_tokens=4096, stop_at_line_end=False)
+    requests = [*requests_of(["paka"], 23), *requests_of(["a" * 61], 1)]
+    (many, alone), by_itself = TransformersEngine(narrow).write(requests, paper), TransformersEngine(narrow).write(requests[1:], paper)
+    assert [alone] == by_itself and alone[0].n_tokens <= 2 and max(answer.n_tokens for answer in many) == 64 - len(narrow.encode("paka"))
+
+
+def test_a_prompt_without_room_is_one_line_before_anything_is_written(policy, monkeypatch):
+    monkeypatch.setattr(policy.config, "max_position_embeddings", 64)
+    monkeypatch.setattr(engines, "write_answers", lambda *_: pytest.fail("written"))
+    with pytest.raises(DataError, match="A prompt of 64 tokens leaves no room for an answer: smoke has 64 positions for both. Shorten it") as error:
+        TransformersEngine(policy, rows_at_once=1).write(requests_of(["paka", "a" * 63], 2), SAMPLING)
+    assert "\n" not in str(error.value)
+
+
 def test_a_trained_adapter_is_another_policy(policy):
     trained = Policy.load("smoke", device="cpu")
     add_adapter(trained, "dpo", seed=1)
@@ -208,6 +259,70 @@ def test_vllm_is_named_when_it_is_absent_and_its_interface_is_enough(monkeypatch
     table = generate_candidates(VLLMEngine("org/model", policy="given"), INSTRUCTIONS, SAMPLING, store)
     assert table.answer.str.fullmatch(r"paka \d").all() and not table.finished.any() and set(table.policy) == {"given"}
     assert VLLMEngine("org/model", revision="a").policy != VLLMEngine("org/model", revision="b").policy
+
+
+def test_vllm_gets_no_more_positions_than_the_model_has(monkeypatch, tmp_path, store):
+    given = []
+    class LLM:
+        def __init__(self, model, trust_remote_code, **options): given.append(options)
+        def get_tokenizer(self): return smoke_model()[1]
+        def generate(self, prompts, parameters, use_tqdm):
+            return [types.SimpleNamespace(outputs=[types.SimpleNamespace(text="paka", token_ids=[1, 2], finish_reason="length" if one.seed % 2 else "stop")]) for one in parameters]
+    monkeypatch.setitem(sys.modules, "vllm", types.SimpleNamespace(LLM=LLM, SamplingParams=types.SimpleNamespace))
+    (tmp_path/"config.json").write_text(json.dumps({"model_type": "llama", "max_position_embeddings": 4096}))
+    engine = VLLMEngine(str(tmp_path), longest=8192, gpu_memory_utilization=.5)
+    assert given == [{"max_model_len": 4096, "gpu_memory_utilization": .5}] and engine.policy == VLLMEngine(str(tmp_path), longest=100).policy and given[1] == {"max_model_len": 100}
+    table = generate_candidates(engine, INSTRUCTIONS, replace(SAMPLING, max_tokens=4096), store)
+    assert table.finished.tolist() == [int(key[:15], 16) % 2 == 0 for key in table.key]
+    with pytest.raises(DataError, match="leaves no room for an answer: .* has 4096 positions"): engine.write(requests_of(["a" * 5000], 1), SAMPLING)
+    (tmp_path/"config.json").write_text('{"model_type": "no-such-type"}')
+    VLLMEngine(str(tmp_path), longest=8192)
+    assert given[-1] == {}, "vLLM decides"
+
+
+def small_encoder(kind, n_positions, n_tokens):
+    """An untrained encoder with one output."""
+    shape = dict(vocab_size=n_tokens, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, num_labels=1, max_position_embeddings=n_positions)
+    if kind == "bert": return transformers.BertForSequenceClassification(transformers.BertConfig(**shape))
+    return transformers.XLMRobertaForSequenceClassification(transformers.XLMRobertaConfig(**shape, pad_token_id=1))
+
+
+@pytest.mark.parametrize("kind, n_positions", [("bert", 64), ("xlm-roberta", 66)])
+def test_an_entry_beyond_the_positions_is_missing(tmp_path, kind, n_positions):
+    tokenizer = smoke_model()[1]
+    if kind != "bert": tokenizer.pad_token = tokenizer.convert_ids_to_tokens(1)
+    small_encoder(kind, n_positions, len(tokenizer)).save_pretrained(tmp_path); tokenizer.save_pretrained(tmp_path)
+    answers = ["a" * length for length in range(50, 70)]
+    def scored(**options):
+        reward = ClassifierReward.load(tmp_path, template="plain", device="cpu", **options)
+        return reward, reward.score(["?"] * len(answers), answers)
+    (reward, scores), (shorter, fewer) = scored(), scored(max_length=60)
+    assert (reward.max_length, shorter.max_length) == (64, 60) and reward.fingerprint == scored(max_length=100)[0].fingerprint != shorter.fingerprint
+    lengths = np.array([len(tokenizer("?", answer)["input_ids"]) for answer in answers])
+    assert 64 in lengths and (np.isnan(scores) == (lengths > 64)).all() and (np.isnan(fewer) == (lengths > 60)).all()
+
+
+def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(tmp_path):
+    model, tokenizer = base_classifier("smoke", device="cpu")
+    tokenizer.add_tokens(["paka", "mbwa"])
+    model.save_pretrained(tmp_path); tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"needs 261 embeddings, its model has 259\. Use the tokenizer") as error: ClassifierReward.load(tmp_path, template="plain", device="cpu")
+    assert "\n" not in str(error.value)
+    preferences = pd.DataFrame([("p1", "en", "right", "Say:", "paka", "x")], columns=["prompt_id", "language", "kind", "prompt", "chosen", "rejected"])
+    with pytest.raises(ModelError, match="needs 261 embeddings"): train_reward_model(str(tmp_path), preferences, tmp_path/"trained", device="cpu")
+    model.resize_token_embeddings(len(tokenizer))
+    assert np.isfinite(ClassifierReward(model, tokenizer, "resized", template="plain").score(["🐱 ="], ["paka"])).all()
+
+
+def test_a_special_token_that_no_text_brings_in_needs_no_embedding():
+    model, tokenizer = base_classifier("smoke", device="cpu")
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    assert np.isnan(ClassifierReward(model, tokenizer, "image", template="plain").score(["🐱 ="] * 2, ["paka", "<image>"])).tolist() == [False, True]
+    tokenizer.chat_template = "{% for m in messages %}<image>{{ m['content'] }}{% endfor %}"
+    with pytest.raises(ModelError, match="needs 260 embeddings"): ClassifierReward(model, tokenizer, "image", template="chat")
+    encoder, tokenizer = small_encoder("bert", 64, 259), smoke_model()[1]
+    tokenizer.add_special_tokens({"pad_token": "<padding>"})
+    with pytest.raises(ModelError, match="needs 260 embeddings"): ClassifierReward(encoder, tokenizer, "padding", template="plain")
 
 
 @pytest.mark.parametrize("rank", [0, 2], ids=["head", "lora"])

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SamplingParameters', 'policy_fingerprint', 'sampling_floor', 'draw_columns', 'Request', 'Answer', 'Engine',
-           'key_seed', 'prompt_tokens', 'finish_answer', 'end_tokens', 'write_tokens', 'write_answers',
-           'TransformersEngine', 'generate_function', 'VLLMEngine']
+           'key_seed', 'prompt_tokens', 'finish_answer', 'positions_of', 'answer_rooms', 'end_tokens', 'write_tokens',
+           'write_answers', 'TransformersEngine', 'generate_function', 'VLLMEngine']
 
 # %% ../nbs/06a_engines.ipynb #fe2b13c8
 import hashlib
@@ -134,7 +134,7 @@ class Answer:
     "What an engine wrote."
     text:str       # without white space around it; may be empty
     n_tokens:int   # sampled tokens, the one that ended it included
-    finished:bool  # False when it was cut at `max_tokens`
+    finished:bool  # False when it was cut, at `max_tokens` or where the model's positions end
 
 class Engine(Protocol):
     "Whatever writes answers."
@@ -169,6 +169,27 @@ def finish_answer(
     "Return an answer without white space around it, and of one line where that is wanted."
     text = text.strip()
     return Answer(text.splitlines()[0].strip() if sampling.stop_at_line_end and text else text, n_tokens, finished)
+
+# %% ../nbs/06a_engines.ipynb #c5d20a6f
+def positions_of(
+    config, # of a transformers model; it may hold that of its text part
+)->int|None:
+    "Return how many tokens a model can read at once, or None when its configuration does not say."
+    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return positions if positions and positions > 0 else None
+
+def answer_rooms(
+    lengths:Sequence[int],  # tokens of each prompt
+    max_tokens:int,         # longest answer, in tokens
+    positions:int|None,     # of the model; no limit when None
+    name:str,               # of the model, for the message
+)->list[int]:
+    "Return how many tokens an answer to each prompt may have. Raises `DataError` for a prompt that leaves room for none."
+    if positions is None: return [max_tokens] * len(lengths)
+    longest = max(lengths, default=0)
+    if longest >= positions:
+        raise DataError(f"A prompt of {longest} tokens leaves no room for an answer: {name} has {positions} positions for both. Shorten it, leave it out, or take a model with more positions.")
+    return [min(max_tokens, positions - length) for length in lengths]
 
 # %% ../nbs/06a_engines.ipynb #5b04884a
 def end_tokens(
@@ -220,35 +241,38 @@ def write_tokens(
     languages:Sequence[str]=(),  # of each answer; only a vocabulary needs them
     vocabulary:Vocabulary|None=None, # tokens that may be drawn; all when None
 )->tuple[list[list[int]], list[bool]]:
-    "Write one answer for each entry of `origin`, each prompt read once, without gradients; return the token ids, that of the end included, and whether each one came to its end."
+    "Write one answer for each entry of `origin`, each prompt read once; return the token ids, the end's included, and whether each came to its end. Raises `DataError` for a prompt without room."
+    rooms = answer_rooms([len(prompt) for prompt in prompts], sampling.max_tokens, positions_of(policy.config), policy.name)
+    # how many tokens the longest answer may have, and the last position that any may take
+    most, last = max(rooms[number] for number in origin), max(len(prompts[number]) + rooms[number] for number in origin) - 1
     shared = shared_length(prompts) if len(prompts) > 1 else 0
     trunks = [prompt[shared:] for prompt in prompts]
     packed = pack_rows(trunks, [[]] * len(trunks), shared, policy.device)
     hidden, read = read_rows(policy, packed, read_shared(policy, prompts[0][:shared]))
-    cache = BufferedKeyValues(read, 1, sampling.max_tokens)
+    cache = BufferedKeyValues(read, 1, most)
     cache.keep(origin)
-    visible = torch.zeros(len(origin), cache.columns + sampling.max_tokens, dtype=torch.bool, device=policy.device)
+    visible = torch.zeros(len(origin), cache.columns + most, dtype=torch.bool, device=policy.device)
     visible[:, :shared], visible[:, shared:cache.columns] = True, (packed.items >= 0)[origin]
     states = hidden[origin, [len(trunks[number]) - 1 for number in origin]]
     length = torch.tensor([len(prompts[number]) for number in origin], device=policy.device)
     languages, window = languages or [""] * len(origin), getattr(policy.config, "sliding_window", None)
     written, finished, active = [[] for _ in origin], [False] * len(origin), list(range(len(origin)))
     alive = list(range(len(origin)))  # places in `active` of the answers that go on
-    for position in range(sampling.max_tokens):
+    for position in range(most):
         rows = [active[place] for place in alive]
         tokens = _choose(policy, states[alive], [generators[row] for row in rows], [languages[row] for row in rows], position, sampling, vocabulary, ends)
         for row, token in zip(rows, tokens):
             written[row].append(token)
             finished[row] = token in ends
-        alive = [place for place in alive if not finished[active[place]]]
-        if not alive or position + 1 == sampling.max_tokens: break
+        alive = [place for place in alive if not finished[active[place]] and position + 1 < rooms[origin[active[place]]]]
+        if not alive: break
         if worth_dropping(len(active), len(alive)):
             cache.keep(alive)
             visible, length, active = visible[alive], length[alive], [active[place] for place in alive]
             alive = list(range(len(active)))
         visible[:, cache.columns] = True
         states = _step(policy, cache, torch.tensor([written[row][-1] for row in active], device=policy.device), length, visible, window)
-        length = length + 1
+        length = (length + 1).clamp(max=last)  # an answer that has ended is fed until it is taken out, but not beyond the positions
     return written, finished
 
 def write_answers(
@@ -282,14 +306,12 @@ class TransformersEngine:
         requests:Sequence[Request],  # prompts and keys
         sampling:SamplingParameters, # how
     )->list[list[Answer]]:
-        "Write the answers of each request. Raises `DataError` for a prompt that is too long for the model, and `RecipeError`."
+        "Write the answers of each request. Raises `DataError` for a prompt that leaves no room for an answer, before anything is written, and `RecipeError`."
         if self.vocabulary is not None and not sampling.stop_at_line_end:
             raise RecipeError("A restricted vocabulary has no end token but the line end; set stop_at_line_end, or use the whole vocabulary.")
         vocabulary = None if self.vocabulary is None else self.vocabulary.of([request.language for request in requests])
-        longest = max((len(prompt_tokens(self.writer.tokenizer, request.prompt, sampling, self.writer.encode)) for request in requests), default=0)
-        limit = getattr(self.writer.config, "max_position_embeddings", None)
-        if limit and longest + sampling.max_tokens > limit:
-            raise DataError(f"A prompt of {longest} tokens and an answer of up to {sampling.max_tokens} exceed the {limit} positions of {self.writer.name}. Shorten it, or leave it out.")
+        lengths = [len(prompt_tokens(self.writer.tokenizer, request.prompt, sampling, self.writer.encode)) for request in requests]
+        answer_rooms(lengths, sampling.max_tokens, positions_of(self.writer.config), self.writer.name)
         batches, rows = [[]], 0
         for request in requests:
             if batches[-1] and rows + len(request.keys) > self.rows_at_once: batches.append([]); rows = 0
@@ -323,19 +345,28 @@ def generate_function(
     return generate
 
 # %% ../nbs/06a_engines.ipynb #8dbf26f9
+def _stated_positions(name, revision):
+    "Return how many positions a folder's or Hub model's configuration states, or None when it cannot be read."
+    from transformers import AutoConfig
+    try: return positions_of(AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False))
+    except Exception: return None  # vLLM reads the configuration itself, and says what is wrong with it
+
 class VLLMEngine:
-    "Writes answers with vLLM, which is imported only here."
+    "Writes answers with vLLM, which is imported only here. vLLM itself ends an answer where its positions end; such an answer is not finished."
     def __init__(self,
-        name:str,             # folder or Hub id
-        policy:str|None=None, # fingerprint of the policy; when None, made of a folder's weight files, or of the Hub id and the revision
-        **options,            # for `vllm.LLM`, such as revision, max_model_len or gpu_memory_utilization
+        name:str,              # folder or Hub id
+        policy:str|None=None,  # fingerprint of the policy; when None, made of a folder's weight files, or of the Hub id and the revision
+        longest:int|None=None, # tokens of prompt and answer together, cut to what the model can read; when None, vLLM decides
+        **options,             # for `vllm.LLM`, such as revision, max_model_len (instead of `longest`) or gpu_memory_utilization
     ):
         try: import vllm
         except ImportError as error:
             raise ModelError('The engine "vllm" needs vLLM, which is not installed: pip install "xicl-study[vllm]", or use the engine "transformers".') from error
         weights = sorted(Path(name).glob("*.safetensors")) if Path(name).is_dir() else []
         self.policy = policy or fingerprint("vllm", *([sha256(path) for path in weights] or [name, str(options.get("revision"))]))
-        self.variant, self.parameters = "", vllm.SamplingParams
+        positions = _stated_positions(name, options.get("revision")) if longest is not None else None
+        if positions is not None: options = {"max_model_len": min(longest, positions), **options}
+        self.name, self.positions, self.variant, self.parameters = name, options.get("max_model_len"), "", vllm.SamplingParams
         try: self.llm = vllm.LLM(model=name, trust_remote_code=False, **options)
         except Exception as error:  # whatever vLLM raises, the user needs the one line
             raise ModelError(f"vLLM cannot load {name!r}: {(str(error).strip().splitlines() or [type(error).__name__])[0]}") from error
@@ -344,11 +375,12 @@ class VLLMEngine:
         requests:Sequence[Request],  # prompts and keys
         sampling:SamplingParameters, # how
     )->list[list[Answer]]:
-        "Write the answers of each request. Raises `ModelError` when vLLM gives back something else."
+        "Write the answers of each request. Raises `DataError` for a prompt that leaves no room for an answer, and `ModelError` when vLLM gives back something else."
         options:dict[str, Any] = dict(n=1, temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens, min_tokens=sampling.min_tokens)
         if sampling.top_k is not None: options["top_k"] = sampling.top_k
         if sampling.stop_at_line_end: options["stop"] = ["\n"]
         ids = [prompt_tokens(self.tokenizer, request.prompt, sampling, lambda text: list(self.tokenizer(text)["input_ids"])) for request in requests]
+        answer_rooms([len(tokens) for tokens in ids], sampling.max_tokens, self.positions, self.name)
         prompts = [{"prompt_token_ids": tokens} for tokens, request in zip(ids, requests) for _ in request.keys]
         parameters = [self.parameters(**options, seed=key_seed(key)) for request in requests for key in request.keys]
         outputs = self.llm.generate(prompts, parameters, use_tqdm=False)
