@@ -145,8 +145,10 @@ def test_the_paper_recipes_write_candidates_with_vllm(monkeypatch, tmp_path):
     reward = types.SimpleNamespace(name="length", fingerprint="length", score=lambda prompts, answers, *_: [float(len(text)) for text in answers])
     monkeypatch.setattr("xicl_study.croco_data.reward_model_of", lambda *_, **__: reward)
     monkeypatch.setattr("xicl_study.models.load_tokenizer", lambda name: LLM(name, False).get_tokenizer())
+    monkeypatch.setattr("xicl_study.engines._stated_positions", lambda *_: 4096)  # what EuroLLM-9B-Instruct's configuration says
     pool = make_pool(recipe, tmp_path, "de")
     assert len(pool) == 2 * 64 and pool.reward.notna().all() and asked["model"] == "utter-project/EuroLLM-9B-Instruct"
+    assert asked["max_model_len"] == 4096, "prompt and answer together are no longer than the model reads"
     assert (asked["sampling"].temperature, asked["sampling"].top_p, asked["sampling"].max_tokens, asked["sampling"].n) == (1.0, 1.0, 4096, 1) and not hasattr(asked["sampling"], "stop")
     assert asked["first"].startswith("[user] ") and asked["first"].endswith("[assistant]"), "a chat model gets the request in its template"
 
@@ -178,7 +180,8 @@ OWN = [{"id": "q0", "language": "de", "prompt": "Nenne eine Frucht."}, {"id": "q
     ("prompts", OWN, {}, "of the kinds concept-name, country-name, language-name. Its train prompts have the languages de, sw and the kinds own"),
     ("prompts", OWN[:1], {"kinds": []}, "has no train prompts in sw"), ("prompts", [*OWN, OWN[0]], {"kinds": []}, "the id 'q0' stands twice in de"),
     ("prompts", [{**OWN[0], "id": ""}], {"kinds": []}, "the id is empty"), ("prompts", [{"language": "de", "prompt": "Was?"}], {"kinds": []}, "lacks the column(s) id"),
-    ("open_prompts", [{**OWN[0], "language": "it"}], {}, "has no questions in the evaluated languages (de, sw, hi); it has it"), ("open_prompts", [{"language": "de", "prompt": "Was?"}], {}, "lacks the column(s) id"),
+    ("open_prompts", [{**OWN[0], "language": "it"}], {}, "has no questions in the evaluated languages (de, sw, hi); it has it"),
+    ("open_prompts", [{"language": "de", "prompt": "Was?"}], {}, "lacks the column(s) id"),
     ("translation", OWN[:1], {"prompts": "own.csv", "kinds": []}, "There are no training prompts in sw")])
 def test_own_files_are_read_before_anything_is_trained(tmp_path, monkeypatch, key, rows, more, part):
     import pandas as pd

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['METRICS', 'TEMPLATES', 'BETTER_BY', 'RewardModel', 'VerifiableReward', 'reward_tokens', 'readable_length',
            'check_embeddings', 'ClassifierReward', 'quiet_loading', 'base_classifier', 'ScoreStore', 'score_candidates',
-           'english_preferences', 'train_reward_model', 'preference_accuracy']
+           'english_preferences', 'held_out_prompt', 'train_reward_model', 'preference_accuracy']
 
 # %% ../nbs/09c_reward_models.ipynb #4677504d
 import contextlib, hashlib
@@ -353,6 +353,13 @@ def _restore(folder, facts, device, dtype):
     return model.requires_grad_(False).eval(), tokenizer
 
 # %% ../nbs/09c_reward_models.ipynb #904c98fd
+def held_out_prompt(
+    prompt_id:str, # of an English prompt
+    seed:int=0,    # of the training
+)->bool:
+    "Tell whether a training keeps a prompt to measure itself on: one in ten, by a hash of its id."
+    return int(fingerprint(seed, prompt_id), 16) % 10 == 0
+
 def train_reward_model(
     base:str,                  # embedded name, "smoke", folder or Hub id of a causal LM
     preferences:pd.DataFrame,  # from `english_preferences`
@@ -377,7 +384,7 @@ def train_reward_model(
     if place.exists(): print(f"The reward model in {place} is damaged or incomplete; it is trained anew.")
     model, tokenizer = base_classifier(base, device, dtype, seed=seed)
     check_embeddings(model, tokenizer, base, "plain")
-    held_out = preferences.prompt_id.map(lambda prompt: int(fingerprint(seed, prompt), 16) % 10 == 0)
+    held_out = preferences.prompt_id.map(lambda prompt: held_out_prompt(prompt, seed))
     wrapped, checkpoints = _wrap(model, rank, seed), Path(folder)/f".training-{place.name}"
     encoded = [{f"{side}_ids": reward_tokens(tokenizer, row.prompt, getattr(row, side), "plain") for side in ("chosen", "rejected")} for row in preferences[~held_out].itertuples()]
     encoded = [row for row in encoded if max(map(len, row.values())) <= max_length]
