@@ -82,13 +82,18 @@ def _open_questions(languages, settings):
     if not found: raise DataError(f"{settings.open_prompts} has no questions in the evaluated languages ({', '.join(languages)}); it has {', '.join(sorted({item.language for item in known}))}.")
     return found
 
+def _source_prompts(settings, languages, split, limit):
+    "Prompts of the recipe's source as they are."
+    own = {"columns": settings.prompt_columns, "language": settings.prompts_in or None} if settings.prompts not in ("shipped", *HUB_PROMPTS) else {}
+    return load_instructions(languages, split, settings.kinds or None, limit, source=settings.prompts, **own)
+
 def _training_prompts(recipe, settings, folder, split, limit):
     "Parallel prompts as they are; others translated from English, once, into a file of the study."
-    languages, kinds = trained_languages(recipe), settings.kinds or None
+    languages = trained_languages(recipe)
     if not limit: return []
-    if settings.translation == "shipped": return load_instructions(languages, split, kinds, limit, source=settings.prompts)
+    if settings.translation == "shipped": return _source_prompts(settings, languages, split, limit)
     from xicl_study.translation import file_translator, load_translator, translate_instructions
-    english = load_instructions(["en"], split, kinds, limit, source=settings.prompts)
+    english = _source_prompts(settings, ["en"], split, limit)
     path = Path(folder)/"prompts"/f"{split}-{fingerprint([asdict(item) for item in english], languages, settings.translation)}.parquet"
     if not path.is_file():
         translator = file_translator(settings.translation) if Path(settings.translation).is_file() else load_translator(settings.translation, settings.translation_engine)
@@ -115,7 +120,8 @@ def croco_prompts(
                "open": lambda: _open_questions(languages, settings)}
     found, dropped = {part: _shown(read(), settings) if part in parts else [] for part, read in readers.items()}, {}
     if length: found["train"], dropped = drop_long(found["train"], length, settings.max_prompt_length)
-    if "train" in parts and not found["train"]: raise DataError("No training prompt is short enough. Raise croco.max_prompt_length.")
+    if "train" in parts and not found["train"]: raise DataError("No training prompt is short enough. Raise croco.max_prompt_length."
+        if any(dropped.values()) else "There are no training prompts: none of them has a translation into a language that is trained on.")
     return CrocoPrompts(**found, dropped={code: count for code, count in dropped.items() if count})
 
 def prepare_croco(
@@ -134,7 +140,7 @@ def prepare_croco(
             if not learned.of("train", code): raise DataError(f"There are no training prompts in {code}. Translate some, or leave the language out of train_languages.")
             counts[code] += len(learned.of("train", code))
     else:
-        english = load_instructions(["en"], "train", settings.kinds or None, settings.train_prompts, source=settings.prompts)
+        english = _source_prompts(settings, ["en"], "train", settings.train_prompts)
         counts |= {code: counts[code] + len(english) for code in trained}
     for code, count in counts.items():
         if not count: raise DataError(f"There is nothing to ask in {code}: no test prompts of the kinds {', '.join(settings.kinds or KINDS)}, and no open questions.")

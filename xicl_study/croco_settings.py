@@ -21,6 +21,8 @@ NAME_KINDS = ("concept-name", "country-name", "language-name")  # short answers 
 class CrocoSettings:
     "All choices of the preference pipeline; a recipe's `croco` gives those that differ."
     prompts:str = "shipped"          # training prompts: "shipped", a file of yours, or a Hub set
+    prompt_columns:dict = field(default_factory=dict) # role -> column of your file or Hub set where they differ: {id: prompt_id, prompt: text}
+    prompts_in:str = ""              # language of your prompts where they have no column for it: en
     kinds:list = field(default_factory=lambda: list(NAME_KINDS)) # kinds of training prompts; empty: all that the source has
     question_kinds:list = field(default_factory=list) # kinds that a base model is asked as a question, like the open ones; the others show it examples
     held_out_kinds:list = field(default_factory=lambda: ["same-language", "which-language"]) # kinds that are only tested: what is forgotten?
@@ -91,6 +93,8 @@ def croco_settings(
                         ("reward_template", ("chat", "plain")), ("rule", RULES), ("prompt_language", PROMPT_LANGUAGES), ("pooled_rewards", POOLED_REWARDS), ("answer_languages", ANSWER_LANGUAGES)):
         if getattr(settings, name) not in known: raise UnknownNameError(f"croco.{name}", getattr(settings, name), known)
     if settings.vocabulary == "study" and not settings.one_line: raise RecipeError("croco.vocabulary: study needs croco.one_line: a restricted vocabulary has no end but the line's.")
+    if settings.prompts == "shipped" and (settings.prompt_columns or settings.prompts_in):
+        raise RecipeError("croco.prompt_columns and croco.prompts_in are for prompts of your own; name them in croco.prompts.")
     for name in (*settings.tuning, *settings.on_policy, *settings.ablation): system_of(name)
     if settings.judge == "policy" and not settings.judge_model: raise RecipeError("croco.judge: policy needs croco.judge_model, the model that judges.")
     if settings.judge not in ("reward", "policy") and not settings.judge.startswith(("http://", "https://")): raise UnknownNameError("judge", settings.judge, ("reward", "policy"),

@@ -57,7 +57,7 @@ _REWARD = ("policy", "dtype", "languages", "train_languages",
     *_croco("chat", "question_kinds", "reward_model", "reward_base", "reward_template", "reward_prompts", "reward_kinds", "reward_preferences", "reward_answers", "reward_max_length", "reward_epochs",
     "reward_learning_rate"), *_WRITING)  # it may learn from answers of the policy
 _CANDIDATES = ("policy", "dtype", "languages", "train_languages",
-    *_croco("chat", "prompts", "kinds", "question_kinds", "translation", "translation_engine", "train_prompts", "max_prompt_length",
+    *_croco("chat", "prompts", "prompt_columns", "prompts_in", "kinds", "question_kinds", "translation", "translation_engine", "train_prompts", "max_prompt_length",
     "k", "other_policy"), *_WRITING)
 _TUNING = ("policy", "dtype", "train_languages", "preference", *_croco("chat", "one_line", "max_tokens", "rule", "prompt_language", "pooled_rewards", "answer_languages",
                                                                               "validation_prompts", "online_tokens"))
