@@ -90,14 +90,14 @@ def another_study_reuses_it(first, second):
     """An ablation with one system that the first study has and one that it lacks: only the latter is trained and answers anew."""
     def trained(folder): return {path.parent.parent.parent.name: read_json(path) for path in folder.glob("runs/croco_tune/*/0/all/training.json")}
     def shards(folder): return {path.name for path in (folder/"candidates").glob("*.parquet")}
-    overrides = {"experiment": "croco_ablation", "croco.tuning": [], "croco.on_policy": [], "croco.ablation": ["rule-minimum", "k-6"]}
+    overrides = {"experiment": "croco_ablation", "croco.tuning": [], "croco.on_policy": [], "croco.ablation": ["rule-minimum", "beta-0.25"]}
     outcome = run("croco-smoke", overrides=overrides, output=second, reuse=first)
     assert not outcome.failures and set(read_parquet(second/"results.parquet").experiment) == {"croco_ablation"}, outcome.failures
     known, made = trained(first), trained(second)
-    assert "k-6" not in known and made.keys() == {"dpo_multilingual", "rule-minimum", "k-6"}
+    assert "beta-0.25" not in known and made.keys() == {"dpo_multilingual", "rule-minimum", "beta-0.25"}
     assert all(made[name] == known[name] for name in ("dpo_multilingual", "rule-minimum")), "what both have is the first study's own training, its seconds included"
     answers = read_parquet(second/"runs/croco_answers/de/0/answers.parquet")
-    assert shards(first) < shards(second) and {"base", "dpo_multilingual", "rule-minimum", "k-6"} == set(answers.system)
+    assert shards(first) < shards(second) and {"base", "dpo_multilingual", "rule-minimum", "beta-0.25"} == set(answers.system)
     before = read_parquet(first/"runs/croco_answers/de/0/answers.parquet")
     same = before.merge(answers, on=["system", "part", "item", "language", "number"], suffixes=("", "_again"))
     assert set(same.system) == {"base", "dpo_multilingual", "rule-minimum"} and (same.answer == same.answer_again).all()
@@ -164,6 +164,37 @@ def test_the_other_recipes_walk_the_same_path_in_small(name, tmp_path):
     outcome = run_study(load_recipe(name, quick=True, overrides=small), tmp_path/"study", workers=2, quiet=True)
     assert not outcome.failures and outcome.report.is_file(), outcome.failures
     assert "chrf_vs_base" in set(read_parquet(outcome.folder/"results.parquet").metric)
+
+TEMPLATE = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}"
+ENGLISH = ["Name a fruit.", "Name a river.", "Name a colour.", "Name an animal."]
+
+@pytest.mark.slow
+def test_a_chat_model_own_prompts_and_models_from_outside(tmp_path):
+    """What the paper's recipes ask for beside vLLM: a chat template, English prompts that are translated, a reward model with its own template, and a judge that is not the reward model."""
+    import pandas as pd, torch
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+    from xicl_study.models import smoke_model
+    model, tokenizer = smoke_model()
+    tokenizer.chat_template = TEMPLATE
+    torch.manual_seed(0)
+    for name, made in (("policy", model), ("reward", LlamaForSequenceClassification(LlamaConfig(**{**model.config.to_dict(), "num_labels": 1})))):
+        made.save_pretrained(tmp_path/name)
+        tokenizer.save_pretrained(tmp_path/name)
+    pd.DataFrame([{"prompt_id": f"q{number}", "text": text, "split": "train"} for number, text in enumerate(ENGLISH)]).to_csv(tmp_path/"english.csv", index=False)
+    pd.DataFrame([{"id": f"q{number}", "language": code, "prompt": f"{text} ({code})", "split": "train", "kind": "own"} for number, text in enumerate(ENGLISH) for code in ("de", "sw")]).to_csv(
+        tmp_path/"translated.csv", index=False)
+    overrides = {"policy": str(tmp_path/"policy"), **{f"croco.{name}": value for name, value in {
+        "chat": True, "one_line": False, "prompts": str(tmp_path/"english.csv"), "prompt_columns": {"id": "prompt_id", "prompt": "text"}, "prompts_in": "en", "kinds": [], "question_kinds": [],
+        "translation": str(tmp_path/"translated.csv"), "validation_prompts": 0, "reward_model": str(tmp_path/"reward"), "reward_template": "chat", "judge": "policy",
+        "judge_model": str(tmp_path/"policy"), "tuning": ["dpo_multilingual", "max_r"], "on_policy": ["dpo_budget", "grpo", "online_dpo"], "ablation": []}.items()}}
+    outcome = run("croco-smoke", overrides=overrides, output=tmp_path/"study")
+    assert not outcome.failures, outcome.failures
+    pool, results = read_parquet(outcome.folder/"runs/croco_candidates/sw/0/pool.parquet"), read_parquet(outcome.folder/"results.parquet")
+    assert set(pool.prompt_id) == {f"q{number}" for number in range(4)} and pool.reward.notna().all() and not (outcome.folder/"reward_models").exists(), "the reward model comes from outside"
+    assert {"win_rate", "chrf_vs_base"} <= set(results[results.experiment == "croco_tuning"].metric), "the shipped prompts test what was learned on others"
+    assert set(read_parquet(outcome.folder/"runs/croco_tuning/all/0/judged.parquet").judge) == {str(tmp_path/"policy")}
+    said = read_json(outcome.folder/"runs/croco_reward/all/0/findings.json")
+    assert any("give prompts with references" in sentence for sentence in said), "own prompts without references cannot be verified, and that is said"
 
 @pytest.mark.parametrize("change, part", [
     ({"croco.kk": 4}, "Did you mean k"), ({"croco.k": 1}, "croco.k must be 2 or more"), ({"languages": ["de", "ka"]}, "language of the shipped test prompts 'ka'"),
