@@ -231,6 +231,18 @@ def test_with_another_reward_it_is_another_training(train, pairs, tmp_path):
     assert facts("brevity")["fingerprint"] != first["fingerprint"]
 
 
+@pytest.mark.parametrize("train", [train_grpo, train_online_dpo])
+def test_only_tokens_that_were_written_are_counted(train, pairs, tmp_path):
+    written = []
+
+    def noted(prompts, texts):
+        written.extend(texts)
+        return lengths(prompts, texts)
+    train(smoke(), pairs, noted, tmp_path, preference_settings({**QUICK, "steps": 1, "one_line": True, "max_new_tokens": 64}))
+    counted, longest = read_json(tmp_path/"training.json")["generated_tokens"], max(map(len, written))
+    assert sum(map(len, written)) <= counted < 0.7 * len(written) * longest, "answers of one line have different lengths, and padding is no token that somebody has paid for"
+
+
 def test_the_start_token_stands_before_a_prompt_once(pairs, tmp_path, monkeypatch):
     trainer_class = trainers.online_dpo_classes()[1]
     seen, plain = [], trainer_class._forward

@@ -11,7 +11,7 @@ __all__ = ['LOG_NAMES', 'LOG_COLUMNS', 'undisturbed_randomness', 'CheckpointCall
 
 # %% ../nbs/11b_preference_trainers.ipynb #17632734
 import contextlib, json, math, os, random, shutil, time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -310,6 +310,7 @@ def reward_function(
     score:Callable[[list[str], list[str]], Sequence[float]], # (prompts, answers) -> one reward each; NaN or None where it fails
     counts:dict,   # `generated_tokens` and `missing_rewards` are added up here
     start:str="",  # text that was put in front of every prompt
+    ends:Container[int]=(), # tokens that end an answer; what stands behind one is padding and was not generated
 )->Callable:
     "Return a reward as TRL calls it. It sees answers without white space around them; a missing reward becomes the mean of the other answers to the prompt."
     def text(item): return item if isinstance(item, str) else item[-1]["content"]
@@ -319,7 +320,7 @@ def reward_function(
         if values.shape != (len(plain),): raise DataError(f"The reward function gave {len(values)} rewards for {len(plain)} answers. It must give one number per answer, or NaN.")
         values[~np.isfinite(values)] = np.nan
         counts["missing_rewards"] += int(np.isnan(values).sum())
-        counts["generated_tokens"] += sum(map(len, completion_ids))
+        counts["generated_tokens"] += sum(next((place for place, token in enumerate(tokens, 1) if token in ends), len(tokens)) for tokens in completion_ids)
         if np.isnan(values).all(): raise DataError("The reward function gave no reward for a whole batch. Check it on a few answers first.")
         means = pd.Series(values).groupby(plain).transform("mean").fillna(float(np.nanmean(values)))
         return np.where(np.isnan(values), means, values).tolist()
@@ -375,7 +376,7 @@ def train_grpo(
         config = GRPOConfig(**shared_arguments(checkpoints, settings, settings.online_learning_rate or settings.dpo_learning_rate, seed),
                             num_generations=settings.generations, max_completion_length=settings.max_new_tokens, beta=settings.grpo_kl, **online_sampling(settings))
         dataset = stored_dataset(rows, ["prompt"], settings, checkpoints/"training")
-        return online_trainer(GRPOTrainer, policy, reward_function(score, generated), config, dataset, settings)
+        return online_trainer(GRPOTrainer, policy, reward_function(score, generated, ends=set(end_tokens(policy, settings.one_line))), config, dataset, settings)
     return live("grpo", policy, rows, counts, build, folder, settings, seed, measure, progress, scored_by)
 
 def online_dpo_classes():
@@ -405,5 +406,5 @@ def train_online_dpo(
         config = config_class(**shared_arguments(checkpoints, settings, settings.online_learning_rate or settings.dpo_learning_rate, seed),
                               max_new_tokens=settings.max_new_tokens, max_length=settings.max_length, beta=settings.beta, **online_sampling(settings))
         dataset = stored_dataset(rows.assign(prompt=start + rows.prompt), ["prompt"], settings, checkpoints/"training")
-        return online_trainer(trainer_class, policy, reward_function(score, generated, start), config, dataset, settings)
+        return online_trainer(trainer_class, policy, reward_function(score, generated, start, set(end_tokens(policy, settings.one_line))), config, dataset, settings)
     return live("online_dpo", policy, rows, counts, build, folder, settings, seed, measure, progress, scored_by)
