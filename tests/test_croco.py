@@ -90,14 +90,14 @@ def another_study_reuses_it(first, second):
     """An ablation with one system that the first study has and one that it lacks: only the latter is trained and answers anew."""
     def trained(folder): return {path.parent.parent.parent.name: read_json(path) for path in folder.glob("runs/croco_tune/*/0/all/training.json")}
     def shards(folder): return {path.name for path in (folder/"candidates").glob("*.parquet")}
-    overrides = {"experiment": "croco_ablation", "croco.tuning": [], "croco.on_policy": [], "croco.ablation": ["rule-minimum", "beta-0.25"]}
+    overrides = {"experiment": "croco_ablation", "croco.tuning": [], "croco.on_policy": [], "croco.ablation": ["rule-minimum", "sft-0.25"]}
     outcome = run("croco-smoke", overrides=overrides, output=second, reuse=first)
     assert not outcome.failures and set(read_parquet(second/"results.parquet").experiment) == {"croco_ablation"}, outcome.failures
     known, made = trained(first), trained(second)
-    assert "beta-0.25" not in known and made.keys() == {"dpo_multilingual", "rule-minimum", "beta-0.25"}
+    assert "sft-0.25" not in known and made.keys() == {"dpo_multilingual", "rule-minimum", "sft-0.25"}
     assert all(made[name] == known[name] for name in ("dpo_multilingual", "rule-minimum")), "what both have is the first study's own training, its seconds included"
     answers = read_parquet(second/"runs/croco_answers/de/0/answers.parquet")
-    assert shards(first) < shards(second) and {"base", "dpo_multilingual", "rule-minimum", "beta-0.25"} == set(answers.system)
+    assert shards(first) < shards(second) and {"base", "dpo_multilingual", "rule-minimum", "sft-0.25"} == set(answers.system)
     before = read_parquet(first/"runs/croco_answers/de/0/answers.parquet")
     same = before.merge(answers, on=["system", "part", "item", "language", "number"], suffixes=("", "_again"))
     assert set(same.system) == {"base", "dpo_multilingual", "rule-minimum"} and (same.answer == same.answer_again).all()
