@@ -209,15 +209,25 @@ def reusable_parts(
     trained = {run: sorted(path.parent.name for path in (other/run.folder).glob("*/training.json")) for run in plan.runs if run.stage.trains}
     return stores, {run: names for run, names in trained.items() if names}
 
+def _stored_rows(path):
+    "What identifies the rows of a store's shard; nothing for another table, or one that cannot be read."
+    import pyarrow as pa, pyarrow.parquet as pq
+    try:
+        columns = [name for name in ("key", "reward_model") if name in pq.read_schema(path).names]
+        return set(pq.read_table(path, columns=columns).to_pandas().itertuples(index=False, name=None)) if columns else set()
+    except (pa.ArrowException, OSError): return set()
+
 def adopt(
     source:Path, # a file or a folder of another study
     place:Path,  # where it shall stand
 ):
-    "Copy a file or a folder, without what is hidden, damaged or unfinished. What stands there already stays, and what is copied is whole or absent."
+    "Copy a file or a folder, without what is hidden, damaged or unfinished. What stands there already stays, a shard with rows that stand there is left out, and what is copied is whole or absent."
     import shutil
     if source.is_dir() and place.is_dir():
+        known = set().union(*map(_stored_rows, place.glob("*.parquet")))
         for part in sorted(source.iterdir()):
-            if not part.name.startswith(".") and part.name != "damaged": adopt(part, place/part.name)
+            if part.name.startswith(".") or part.name == "damaged" or (part.suffix == ".parquet" and _stored_rows(part) & known): continue
+            adopt(part, place/part.name)
     elif not place.exists():
         temporary = place.with_name(f".{place.name}.part")
         place.parent.mkdir(parents=True, exist_ok=True)
