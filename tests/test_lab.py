@@ -1,5 +1,5 @@
 """JupyterLab as a student meets it: started by `make lab`, a notebook opened, run through the menu, figures looked at."""
-import json, os, re, shutil, socket, subprocess, sys, time, urllib.request
+import contextlib, json, os, re, shutil, socket, subprocess, sys, time, urllib.request
 from pathlib import Path
 import pytest
 from conftest import REPOSITORY
@@ -49,6 +49,7 @@ def lab(tmp_path_factory):
         finally:
             os.killpg(process.pid, 15)
             process.wait(30)
+            with contextlib.suppress(ProcessLookupError): os.killpg(process.pid, 9)  # make has ended; a server that asks whether it may must not stay behind
 
 def open_in_lab(page, lab, notebook):
     """Open a notebook in a workspace of its own, so that no other one comes back beside it, and wait until its kernel is ready."""
