@@ -62,13 +62,10 @@ def _shown(items, settings):
     if settings.chat: return [replace(item, prompt=item.request) for item in items]
     return [replace(item, prompt=as_question(item.request, item.language)) if item.kind in ("open", *settings.question_kinds) else item for item in items]
 
-def _having(kinds, split):
-    "Languages that have shipped prompts of some kinds in a split."
-    return {code for kind in kinds for code, part in _kind_rows(_kind_file(kind)) if part == split}
-
 def _part(languages, split, kinds, limit):
     "Shipped prompts of one split in those languages that have them."
-    codes = [code for code in languages if code in _having(kinds or KINDS, split)]
+    having = {code for kind in kinds or KINDS for code, part in _kind_rows(_kind_file(kind)) if part == split}
+    codes = [code for code in languages if code in having]
     return load_instructions(codes, split, kinds or None, limit) if codes and limit else []
 
 def _open_questions(languages, settings):
