@@ -5,6 +5,7 @@
 Rewards are Gaussian, one in a hundred is missing, and one pool in ten has coarse rewards with many ties. The memory
 is the peak of the process, the table of candidates included.
 """
+
 import argparse, resource, sys, time
 import numpy as np
 import pandas as pd
@@ -22,7 +23,14 @@ def make_candidates(n_candidates, per_pool, seed=0):
     rewards[coarse] = rewards[coarse].round()
     rewards[random.random(n_candidates) < 0.01] = np.nan
     keys = [f"{number:016x}" for number in random.permutation(n_candidates)]
-    return pd.DataFrame({"key": keys, "prompt_id": np.char.add("prompt-", (pool // len(LANGUAGES)).astype(str)), "language": np.array(LANGUAGES)[pool % len(LANGUAGES)], "reward": rewards})
+    return pd.DataFrame(
+        {
+            "key": keys,
+            "prompt_id": np.char.add("prompt-", (pool // len(LANGUAGES)).astype(str)),
+            "language": np.array(LANGUAGES)[pool % len(LANGUAGES)],
+            "reward": rewards,
+        }
+    )
 
 
 def peak():
@@ -41,7 +49,12 @@ def main():
         for rule in RULES:
             started = time.perf_counter()
             made = build_pairs(candidates, rule, pool)
-            print(f"{pool:13} {rule:15} {time.perf_counter() - started:5.1f} s, {len(made.pairs):,} pairs, {len(made.skipped):,} skipped, peak {peak():.2f} GB", flush=True)
+            print(
+                f"{pool:13} {rule:15} {time.perf_counter() - started:5.1f} s, {len(made.pairs):,} pairs,"
+                f" {len(made.skipped):,} skipped, peak {peak():.2f} GB",
+                flush=True,
+            )
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,5 @@
 """Build the site from the notebooks, the package and the files of the project, without a network: `make docs`."""
+
 import argparse, os, re, shutil, subprocess, sys
 from hashlib import sha256
 from pathlib import Path
@@ -14,180 +15,310 @@ from run_tutorials import KEPT, is_current  # noqa: E402
 
 SECTIONS = {"tutorials": "Tutorials", "experiments": "Experiments"}
 
-class Site:
-    "The pages of a build: where each notebook and file goes, and what was written."
 
-    def __init__(self,
-        pages:Path, # the folder of the Markdown pages
+class Site:
+    """The pages of a build: where each notebook and file goes, and what was written."""
+
+    def __init__(
+        self,
+        pages: Path,  # the folder of the Markdown pages
     ):
         self.pages, self.nav, self.notebooks = pages, [], {}
-        for path in sorted((REPOSITORY/"nbs").rglob("*.ipynb")):
-            if ".ipynb_checkpoints" in path.parts: continue
-            inside = path.relative_to(REPOSITORY/"nbs")
-            place = inside if inside.parts[0] in ("tutorials", "experiments") else Path("library")/inside
+        for path in sorted((REPOSITORY / "nbs").rglob("*.ipynb")):
+            if ".ipynb_checkpoints" in path.parts:
+                continue
+            inside = path.relative_to(REPOSITORY / "nbs")
+            place = inside if inside.parts[0] in ("tutorials", "experiments") else Path("library") / inside
             self.notebooks[path] = "index.md" if inside.name == "index.ipynb" else str(place.with_suffix(".md"))
-        self.published = {path: str(path.relative_to(REPOSITORY/"outputs").with_suffix(".md")) for path in sorted((REPOSITORY/"outputs"/"published").rglob("*.ipynb")) if path.parent != KEPT}
-        self.texts = {REPOSITORY/name: f"project/{name.lower()}" for name in ("CONTRIBUTING.md", "CHANGELOG.md")}
-        self.texts |= {REPOSITORY/"README.md": "index.md", REPOSITORY/"data"/"README.md": "project/data.md"}
+        self.published = {
+            path: str(path.relative_to(REPOSITORY / "outputs").with_suffix(".md"))
+            for path in sorted((REPOSITORY / "outputs" / "published").rglob("*.ipynb"))
+            if path.parent != KEPT
+        }
+        self.texts = {REPOSITORY / name: f"project/{name.lower()}" for name in ("CONTRIBUTING.md", "CHANGELOG.md")}
+        self.texts |= {REPOSITORY / "README.md": "index.md", REPOSITORY / "data" / "README.md": "project/data.md"}
 
-    def write(self,
-        place:str, # the page's address
-        text:str,  # its Markdown
+    def write(
+        self,
+        place: str,  # the page's address
+        text: str,  # its Markdown
     ):
-        "Write a page."
-        path = self.pages/place
+        """Write a page."""
+        path = self.pages / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
-    def figure(self,
-        place:str, # the page that shows the image
+    def figure(
+        self,
+        place: str,  # the page that shows the image
     ):
-        "Return a function that keeps an image below `figures/` and gives its address as the page names it."
+        """Return a function that keeps an image below `figures/` and gives its address as the page names it."""
+
         def keep(data, ending):
             name = f"figures/{sha256(data).hexdigest()[:16]}.{ending}"
-            (self.pages/"figures").mkdir(parents=True, exist_ok=True)
-            (self.pages/name).write_bytes(data)
+            (self.pages / "figures").mkdir(parents=True, exist_ok=True)
+            (self.pages / name).write_bytes(data)
             return os.path.relpath(name, Path(place).parent)
+
         return keep
 
-    def target(self,
-        place:str,   # the page that holds the link
-        folder:Path, # the folder that its source lies in
+    def target(
+        self,
+        place: str,  # the page that holds the link
+        folder: Path,  # the folder that its source lies in
     ):
-        "Return a function that turns a link of a source into a link of the page; a file that is no page is copied. Raises `SystemExit` when it leads nowhere."
+        """Return a function that turns a link of a source into a link of the page; a file that is no page is copied.
+
+        Raises `SystemExit` when it leads nowhere.
+        """
+
         def change(link):
-            if link.startswith("#") or ":" in link.split("/")[0]: return link
+            if link.startswith("#") or ":" in link.split("/")[0]:
+                return link
             path, _, anchor = link.partition("#")
-            found = (folder/unquote(path)).resolve()
+            found = (folder / unquote(path)).resolve()
             known = {**self.notebooks, **self.published, **self.texts}
-            if found in known: goal = known[found]
-            elif found.is_file() and found.is_relative_to(REPOSITORY): goal = self.copy(found)
-            elif found.is_dir() and (found/"README.md") in known: goal = known[found/"README.md"]
-            else: raise SystemExit(f"{place}: the link {link} leads nowhere")
+            if found in known:
+                goal = known[found]
+            elif found.is_file() and found.is_relative_to(REPOSITORY):
+                goal = self.copy(found)
+            elif found.is_dir() and (found / "README.md") in known:
+                goal = known[found / "README.md"]
+            else:
+                raise SystemExit(f"{place}: the link {link} leads nowhere")
             return os.path.relpath(goal, Path(place).parent) + (f"#{anchor}" if anchor else "")
+
         return change
 
-    def copy(self,
-        path:Path, # a file of the project
-    )->str:
-        "Copy a file into the site, with the files that a published report links to, and return its address."
+    def copy(
+        self,
+        path: Path,  # a file of the project
+    ) -> str:
+        """Copy a file into the site, with the files that a published report links to, and return its address."""
         goal = str(path.relative_to(REPOSITORY))
-        if path.suffix in (".md", ""): goal += ".txt"   # to be read as it is
-        (self.pages/goal).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, self.pages/goal)
-        if path.suffix == ".html": (self.pages/goal).write_text(self.report_text(path), encoding="utf-8")
+        if path.suffix in (".md", ""):
+            goal += ".txt"  # to be read as it is
+        (self.pages / goal).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, self.pages / goal)
+        if path.suffix == ".html":
+            (self.pages / goal).write_text(self.report_text(path), encoding="utf-8")
         if path.name == "report.html":
-            for pattern in ("runs/*/*/*/notebook.*", "training/*/notebook.*", "runs/*/*/*/sheets/sheet.*", "human/*.html", "notebooks/*.html", "pages/*.html"):
+            for pattern in (
+                "runs/*/*/*/notebook.*",
+                "training/*/notebook.*",
+                "runs/*/*/*/sheets/sheet.*",
+                "human/*.html",
+                "notebooks/*.html",
+                "pages/*.html",
+            ):
                 for beside in path.parent.glob(pattern):
-                    (self.pages/beside.relative_to(REPOSITORY)).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(beside, self.pages/beside.relative_to(REPOSITORY))
+                    (self.pages / beside.relative_to(REPOSITORY)).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(beside, self.pages / beside.relative_to(REPOSITORY))
         return goal
 
-    def report_text(self,
-        path:Path, # a published report
-    )->str:
-        "Return a report whose links lead to what is published: notebooks to their pages, what is left out to nothing."
+    def report_text(
+        self,
+        path: Path,  # a published report
+    ) -> str:
+        """Return a report whose links lead to what is published: notebooks to their pages, what is left out to nothing."""
+
         def change(match):
-            found = (path.parent/unquote(match[1])).resolve()
-            if found in self.published: return match[0].replace(match[1], os.path.relpath(Path(self.published[found]).with_suffix(".html"), path.parent.relative_to(REPOSITORY)))
+            found = (path.parent / unquote(match[1])).resolve()
+            if found in self.published:
+                return match[0].replace(
+                    match[1],
+                    os.path.relpath(
+                        Path(self.published[found]).with_suffix(".html"), path.parent.relative_to(REPOSITORY)
+                    ),
+                )
             return match[0] if found.is_file() else f"{match[2]} (not published)"
+
         return re.sub(r'<a href="([^"#:]+)">([^<]*)</a>', change, path.read_text(encoding="utf-8"))
 
+
 def _runs_of(site, path):
-    "The published runs of a notebook: same file name, or made from it by papermill."
+    """The published runs of a notebook: same file name, or made from it by papermill."""
     found = []
     for each in site.published:
         made_from = read_notebook(each)["metadata"].get("papermill", {}).get("input_path", "")
-        if path.name in (each.name, Path(made_from or "").name): found.append(each)
+        if path.name in (each.name, Path(made_from or "").name):
+            found.append(each)
     return found
 
+
 def _run_title(path):
-    "A published notebook's study, language and seed."
+    """A published notebook's study, language and seed."""
     from xicl_study.languages import languages
-    parts = path.relative_to(REPOSITORY/"outputs"/"published").with_suffix("").parts
-    shown = [languages()[part].name if part in languages() else f"seed {part}" if part.isdigit() else part for part in parts if part not in ("runs", "notebook")]
+
+    parts = path.relative_to(REPOSITORY / "outputs" / "published").with_suffix("").parts
+    shown = [
+        languages()[part].name if part in languages() else f"seed {part}" if part.isdigit() else part
+        for part in parts
+        if part not in ("runs", "notebook")
+    ]
     return ", ".join(dict.fromkeys(shown))
 
+
 def add_notebooks(
-    site:Site, # the build
+    site: Site,  # the build
 ):
-    "Write one page per notebook, with the outputs of a published run where there is one, and a page per published run."
+    """Write one page per notebook, with the outputs of a published run where there is one, and a page per published
+    run.
+    """
     sections = {"Tutorials": [], "Experiments": [], "Library": []}
     for path, place in site.notebooks.items():
         notebook, before, runs = read_notebook(path), "", _runs_of(site, path)
         title = title_of(notebook, path.stem)
         if runs and not has_outputs(notebook):
             notebook = read_notebook(runs[0])
-            links = ", ".join(f"[{_run_title(run)}]({os.path.relpath(site.published[run], Path(place).parent)})" for run in runs)
-            before = f"!!! info \"With the outputs of a published run\"\n    Shown: {_run_title(runs[0])}. All runs: {links}."
-        elif place.startswith("tutorials") and is_current(path, KEPT/path.name):
-            notebook = read_notebook(KEPT/path.name)
-            before = ("!!! info \"Run with the tutorial's own model\"\n    Controls are shown as pictures here. "
-                      f"To move them, and to solve the exercises, open it in JupyterLab: `make lab`, then `{path.relative_to(REPOSITORY)}`.")
+            links = ", ".join(
+                f"[{_run_title(run)}]({os.path.relpath(site.published[run], Path(place).parent)})" for run in runs
+            )
+            before = (
+                f'!!! info "With the outputs of a published run"\n    Shown: {_run_title(runs[0])}. All runs: {links}.'
+            )
+        elif place.startswith("tutorials") and is_current(path, KEPT / path.name):
+            notebook = read_notebook(KEPT / path.name)
+            before = (
+                '!!! info "Run with the tutorial\'s own model"\n    Controls are shown as pictures here. To move them,'
+                " and to solve the exercises, open it in JupyterLab: `make lab`, then"
+                f" `{path.relative_to(REPOSITORY)}`."
+            )
         elif place.startswith(("tutorials", "experiments")) and not has_outputs(notebook):
-            before = f"!!! note \"Not run yet\"\n    This page shows the notebook without outputs. To see them, open it in JupyterLab: `make lab`, then `{path.relative_to(REPOSITORY)}`."
+            before = (
+                '!!! note "Not run yet"\n    This page shows the notebook without outputs. To see them, open it in'
+                f" JupyterLab: `make lab`, then `{path.relative_to(REPOSITORY)}`."
+            )
         site.write(place, notebook_page(notebook, site.figure(place), site.target(place, path.parent), before))
-        if place == "index.md": continue
+        if place == "index.md":
+            continue
         number = path.stem.split("_")[0] if path.stem[0].isdigit() else ""
-        sections[SECTIONS.get(place.split("/")[0], "Library")].append((f"{number} {title}" if number and not title.startswith(number) else title, place))
+        sections[SECTIONS.get(place.split("/")[0], "Library")].append(
+            (f"{number} {title}" if number and not title.startswith(number) else title, place)
+        )
     for path, place in site.published.items():
-        site.write(place, notebook_page(read_notebook(path), site.figure(place), lambda link: link if ":" in link else "#", f"Published run: {_run_title(path)}"))
-    for study in sorted((REPOSITORY/"outputs"/"published").glob("*/recipe.yaml")):
+        site.write(
+            place,
+            notebook_page(
+                read_notebook(path),
+                site.figure(place),
+                lambda link: link if ":" in link else "#",
+                f"Published run: {_run_title(path)}",
+            ),
+        )
+    for study in sorted((REPOSITORY / "outputs" / "published").glob("*/recipe.yaml")):
         place = f"published/{study.parent.name}/index.md"
-        links = [(_run_title(path), os.path.relpath(goal, Path(place).parent)) for path, goal in site.published.items() if study.parent in path.parents]
+        links = [
+            (_run_title(path), os.path.relpath(goal, Path(place).parent))
+            for path, goal in site.published.items()
+            if study.parent in path.parents
+        ]
         site.write(place, published_page(study.parent, links, site.figure(place), site.target(place, REPOSITORY)))
         sections["Experiments"].append((f"Published run: {study.parent.name}", place))
     site.nav += [{name: [{title: place} for title, place in found]} for name, found in sections.items() if found]
 
+
 def add_reference(
-    site:Site, # the build
+    site: Site,  # the build
 ):
-    "Write the pages of the reference, in the notebooks' order, and its table of names."
+    """Write the pages of the reference, in the notebooks' order, and its table of names."""
     pages, rows = [], []
     for path, place in site.notebooks.items():
-        exported = [line.split("default_exp")[1].strip() for cell in read_notebook(path)["cells"] for line in cell["source"] if line.startswith("#| default_exp")]
-        if not exported: continue
+        exported = [
+            line.split("default_exp")[1].strip()
+            for cell in read_notebook(path)["cells"]
+            for line in cell["source"]
+            if line.startswith("#| default_exp")
+        ]
+        if not exported:
+            continue
         text, names = module_page(exported[0], os.path.relpath(place, "api"))
         site.write(f"api/{exported[0]}.md", text)
         pages.append({exported[0]: f"api/{exported[0]}.md"})
-        rows.append(f"| [`{exported[0]}`]({exported[0]}.md) | {', '.join(f'[`{name}`]({exported[0]}.md#{name})' for name in names)} |")
-    site.write("api/index.md", "\n".join(["# Reference", "", "Every module and what it exports; a module uses only those above it.", "", "| module | names |", "|---|---|", *rows, ""]))
+        rows.append(
+            f"| [`{exported[0]}`]({exported[0]}.md) |"
+            f" {', '.join(f'[`{name}`]({exported[0]}.md#{name})' for name in names)} |"
+        )
+    site.write(
+        "api/index.md",
+        "\n".join(
+            [
+                "# Reference",
+                "",
+                "Every module and what it exports; a module uses only those above it.",
+                "",
+                "| module | names |",
+                "|---|---|",
+                *rows,
+                "",
+            ]
+        ),
+    )
     site.nav.append({"Reference": [{"Overview": "api/index.md"}, *pages]})
 
+
 def add_texts(
-    site:Site, # the build
+    site: Site,  # the build
 ):
-    "Write the pages of recipes, cards and guides."
+    """Write the pages of recipes, cards and guides."""
     from xicl_study.storage import read_json
-    site.write("recipes.md", recipe_page(REPOSITORY/"xicl_study"/"recipes"))
-    licences = sorted(path.name for path in (REPOSITORY/"data"/"licenses").iterdir())
-    site.write("cards/data.md", data_page(read_json(REPOSITORY/"data"/"manifest.json"), licences, site.target("cards/data.md", REPOSITORY)))
+
+    site.write("recipes.md", recipe_page(REPOSITORY / "xicl_study" / "recipes"))
+    licences = sorted(path.name for path in (REPOSITORY / "data" / "licenses").iterdir())
+    site.write(
+        "cards/data.md",
+        data_page(read_json(REPOSITORY / "data" / "manifest.json"), licences, site.target("cards/data.md", REPOSITORY)),
+    )
     site.write("cards/models.md", model_page())
     for path, place in site.texts.items():
-        if place != "index.md": site.write(place, change_links(path.read_text(encoding="utf-8"), site.target(place, path.parent)))
-    guides = [(path, f"guides/{path.name}") for path in sorted((HERE/"pages").glob("*.md"), reverse=True)]
-    for path, place in guides: site.write(place, change_links(path.read_text(encoding="utf-8"), site.target(place, path.parent)))
+        if place != "index.md":
+            site.write(place, change_links(path.read_text(encoding="utf-8"), site.target(place, path.parent)))
+    guides = [(path, f"guides/{path.name}") for path in sorted((HERE / "pages").glob("*.md"), reverse=True)]
+    for path, place in guides:
+        site.write(place, change_links(path.read_text(encoding="utf-8"), site.target(place, path.parent)))
     titles = [{path.read_text(encoding="utf-8").splitlines()[0].lstrip("# "): place} for path, place in guides]
-    site.nav += [{"Recipes and cards": [{"Recipes": "recipes.md"}, {"Data cards": "cards/data.md"}, {"Model cards": "cards/models.md"}, {"How the data were made": "project/data.md"}]},
-                 {"Guides": [*titles, {"Contributing": "project/contributing.md"}, {"Changelog": "project/changelog.md"}]}]
+    site.nav += [
+        {
+            "Recipes and cards": [
+                {"Recipes": "recipes.md"},
+                {"Data cards": "cards/data.md"},
+                {"Model cards": "cards/models.md"},
+                {"How the data were made": "project/data.md"},
+            ]
+        },
+        {"Guides": [*titles, {"Contributing": "project/contributing.md"}, {"Changelog": "project/changelog.md"}]},
+    ]
+
 
 def build(
-    folder:Path, # gets `pages/`, `mkdocs.yml` and `site/`
-)->Path:
-    "Build the site and return its folder. Raises `SystemExit` on a dead link or a failed build."
+    folder: Path,  # gets `pages/`, `mkdocs.yml` and `site/`
+) -> Path:
+    """Build the site and return its folder. Raises `SystemExit` on a dead link or a failed build."""
     import yaml
-    shutil.rmtree(folder/"pages", ignore_errors=True)
-    site = Site(folder/"pages")
+
+    shutil.rmtree(folder / "pages", ignore_errors=True)
+    site = Site(folder / "pages")
     site.nav.append({"Home": "index.md"})
-    for step in (add_notebooks, add_reference, add_texts): step(site)
-    shutil.copytree(HERE/"assets", site.pages/"assets")
-    settings = {"INHERIT": os.path.relpath(HERE/"mkdocs.yml", folder), "docs_dir": "pages", "site_dir": "site", "nav": site.nav, "hooks": [os.path.relpath(HERE/"hooks.py", folder)]}
-    (folder/"mkdocs.yml").write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "-f", str(folder/"mkdocs.yml")]
-    if subprocess.run(command, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}).returncode: raise SystemExit("MkDocs could not build the site, see above.")
-    return folder/"site"
+    for step in (add_notebooks, add_reference, add_texts):
+        step(site)
+    shutil.copytree(HERE / "assets", site.pages / "assets")
+    settings = {
+        "INHERIT": os.path.relpath(HERE / "mkdocs.yml", folder),
+        "docs_dir": "pages",
+        "site_dir": "site",
+        "nav": site.nav,
+        "hooks": [os.path.relpath(HERE / "hooks.py", folder)],
+    }
+    (folder / "mkdocs.yml").write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "-f", str(folder / "mkdocs.yml")]
+    if subprocess.run(command, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}).returncode:
+        raise SystemExit("MkDocs could not build the site, see above.")
+    return folder / "site"
+
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=REPOSITORY/"_docs", help="where the site is built (default: _docs)")
-    print(f"The site: {build(parser.parse_args().folder.resolve())/'index.html'}")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=REPOSITORY / "_docs", help="where the site is built (default: _docs)"
+    )
+    print(f"The site: {build(parser.parse_args().folder.resolve()) / 'index.html'}")

@@ -1,54 +1,88 @@
 """Copy the small parts of a finished study to outputs/published/: what README and the site show."""
+
 import re, shutil, sys
 from pathlib import Path
 from urllib.parse import unquote
 from xicl_study.study import load_recipe
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-KEPT = ("recipe.yaml", "environment.json", "failures.json", "results.parquet", "comparisons.parquet", "report.html", "figures/*",
-        "training/*/*/log.parquet", "training/*/*/training.json", "training/*/notebook.ipynb", "human/report/**/*",
-        "runs/*/*/*/metrics.json", "runs/*/*/*/findings.json", "runs/*/*/*/results.parquet", "runs/*/*/*/notebook.ipynb", "runs/*/*/*/sheets/*",
-        "runs/*/*/*/*/log.parquet", "runs/*/*/*/*/training.json")
+KEPT = (
+    "recipe.yaml",
+    "environment.json",
+    "failures.json",
+    "results.parquet",
+    "comparisons.parquet",
+    "report.html",
+    "figures/*",
+    "training/*/*/log.parquet",
+    "training/*/*/training.json",
+    "training/*/notebook.ipynb",
+    "human/report/**/*",
+    "runs/*/*/*/metrics.json",
+    "runs/*/*/*/findings.json",
+    "runs/*/*/*/results.parquet",
+    "runs/*/*/*/notebook.ipynb",
+    "runs/*/*/*/sheets/*",
+    "runs/*/*/*/*/log.parquet",
+    "runs/*/*/*/*/training.json",
+)
 LEFT_OUT = ("key.csv",)  # who wrote what on a rating sheet
 
+
 def wanted(
-    study:Path, # a finished study's folder
-)->list[Path]:
-    "Return the files to publish. Of notebooks that repeat (a training each, a language each, a seed each) an experiment keeps the first; the main result keeps one of every language."
-    found = sorted({path for pattern in KEPT for path in study.glob(pattern) if path.is_file() and path.name not in LEFT_OUT})
-    depth = 3 if load_recipe(study/"recipe.yaml").experiment == "main_result" else 2  # runs/<experiment>/<language>/<seed>
+    study: Path,  # a finished study's folder
+) -> list[Path]:
+    """Return the files to publish.
+
+    Of notebooks that repeat (a training each, a language each, a seed each) an experiment keeps the first; the main
+    result keeps one of every language.
+    """
+    found = sorted(
+        {path for pattern in KEPT for path in study.glob(pattern) if path.is_file() and path.name not in LEFT_OUT}
+    )
+    # runs/<experiment>/<language>/<seed>
+    depth = 3 if load_recipe(study / "recipe.yaml").experiment == "main_result" else 2
     seen, chosen = set(), []
     for path in found:
         stage = path.relative_to(study).parts[:depth]
-        if path.name == "notebook.ipynb" and stage in seen: continue
-        if path.name == "notebook.ipynb": seen.add(stage)
+        if path.name == "notebook.ipynb" and stage in seen:
+            continue
+        if path.name == "notebook.ipynb":
+            seen.add(stage)
         chosen.append(path)
     return chosen
 
+
 def without_dead_links(
-    text:str,    # a report
-    folder:Path, # where it lies
-)->str:
-    "Return a report in which a link to a file that is not published is plain text."
-    def change(match): return match[0] if (folder/unquote(match[1])).is_file() else match[2]
+    text: str,  # a report
+    folder: Path,  # where it lies
+) -> str:
+    """Return a report in which a link to a file that is not published is plain text."""
+
+    def change(match):
+        return match[0] if (folder / unquote(match[1])).is_file() else match[2]
+
     return re.sub(r'<a href="([^"#:]+)">([^<]*)</a>', change, text)
 
+
 def publish(
-    study:Path,   # a finished study's folder
-    target:Path,  # outputs/published/<study>; what is there is replaced
-)->int:
-    "Copy what is published and return its size in bytes. Raises `SystemExit` when the study is not finished."
-    if not (study/"report.html").is_file(): raise SystemExit(f"{study} has no report. Finish the study first: xicl run --recipe {study.name}")
+    study: Path,  # a finished study's folder
+    target: Path,  # outputs/published/<study>; what is there is replaced
+) -> int:
+    """Copy what is published and return its size in bytes. Raises `SystemExit` when the study is not finished."""
+    if not (study / "report.html").is_file():
+        raise SystemExit(f"{study} has no report. Finish the study first: xicl run --recipe {study.name}")
     shutil.rmtree(target, ignore_errors=True)
     for path in wanted(study):
-        goal = target/path.relative_to(study)
+        goal = target / path.relative_to(study)
         goal.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, goal)
-    report = target/"report.html"
+    report = target / "report.html"
     report.write_text(without_dead_links(report.read_text(encoding="utf-8"), target), encoding="utf-8")
     return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
 
+
 if __name__ == "__main__":
     name = sys.argv[1]
-    size = publish(REPOSITORY/"outputs"/name, REPOSITORY/"outputs"/"published"/name)
+    size = publish(REPOSITORY / "outputs" / name, REPOSITORY / "outputs" / "published" / name)
     print(f"outputs/published/{name}: {size / 1e6:.1f} MB")

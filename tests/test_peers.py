@@ -1,4 +1,5 @@
 """Our log-probabilities beside lm_eval's, on the same prompts in several scripts."""
+
 import numpy as np
 import pytest
 import torch
@@ -25,8 +26,16 @@ def peer_scores(model, tokenizer, pairs):
     """Return lm_eval's log-likelihood of each (context, continuation)."""
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
+
     peer = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=8)
-    return np.array([value for value, _ in peer.loglikelihood([Instance("loglikelihood", {}, pair, number) for number, pair in enumerate(pairs)], disable_tqdm=True)])
+    return np.array(
+        [
+            value
+            for value, _ in peer.loglikelihood(
+                [Instance("loglikelihood", {}, pair, number) for number, pair in enumerate(pairs)], disable_tqdm=True
+            )
+        ]
+    )
 
 
 def compare(policy, model, tokenizer, n):
@@ -53,8 +62,10 @@ def test_smoke_model_agrees_with_lm_eval():
 @pytest.mark.parametrize("name", ["gemma3-270m", "smollm2-135m"])
 def test_embedded_models_agree_with_lm_eval(name):
     pytest.importorskip("lm_eval")
-    if not is_installed(name): pytest.skip(f"{name} is not installed")
+    if not is_installed(name):
+        pytest.skip(f"{name} is not installed")
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
     place = locate_model(name)[0]
     model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
     compare(Policy.load(name, device="cpu", dtype="float32"), model, AutoTokenizer.from_pretrained(place), n=6)

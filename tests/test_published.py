@@ -1,4 +1,5 @@
 """The README quotes exactly what the published runs hold."""
+
 import re
 import sys
 from pathlib import Path
@@ -8,68 +9,132 @@ from conftest import MACHINE_ROOTS, REPOSITORY
 from xicl_study.experiment_report import study_markdown
 from xicl_study.study import load_recipe
 
-sys.path.insert(0, str(REPOSITORY/"docs"))
+sys.path.insert(0, str(REPOSITORY / "docs"))
 
-STUDIES = sorted(path.parent for path in (REPOSITORY/"outputs"/"published").glob("*/results.parquet"))
+STUDIES = sorted(path.parent for path in (REPOSITORY / "outputs" / "published").glob("*/results.parquet"))
 
-def test_something_is_published(): assert STUDIES
+
+def test_something_is_published():
+    assert STUDIES
+
 
 @pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
-def test_readme_quotes_the_stored_tables(folder:Path):
-    readme, printed = (REPOSITORY/"README.md").read_text(encoding="utf-8"), study_markdown(folder).splitlines()
-    if load_recipe(folder/"recipe.yaml").experiment == "main_result":
+def test_readme_quotes_the_stored_tables(folder: Path):
+    readme, printed = (REPOSITORY / "README.md").read_text(encoding="utf-8"), study_markdown(folder).splitlines()
+    if load_recipe(folder / "recipe.yaml").experiment == "main_result":
         largest = "laptop-full" if any(study.name == "laptop-full" for study in STUDIES) else "laptop"
-        if folder.name != largest: return  # README quotes the largest run of the main result
+        if folder.name != largest:
+            return  # README quotes the largest run of the main result
         assert f"xicl report outputs/published/{folder.name} --table" in readme
         for line in printed:
-            if line.startswith("|") and not line.startswith("|---"): assert line in readme, f"README lacks or changes: {line}"
+            if line.startswith("|") and not line.startswith("|---"):
+                assert line in readme, f"README lacks or changes: {line}"
         return
-    parts = [part for part in re.split(r"^#+ ", readme, flags=re.MULTILINE) if f"xicl report outputs/published/{folder.name} --table" in part]  # the tables are long; README quotes some of them
+    # the tables are long; README quotes some of them
+    parts = [
+        part
+        for part in re.split(r"^#+ ", readme, flags=re.MULTILINE)
+        if f"xicl report outputs/published/{folder.name} --table" in part
+    ]
     assert len(parts) <= 1, "one section quotes a study"
     for line in parts[0].splitlines() if parts else ():
-        if line.startswith("|") and not line.startswith("|---"): assert line in printed, f"README changes: {line}"
+        if line.startswith("|") and not line.startswith("|---"):
+            assert line in printed, f"README changes: {line}"
+
 
 @pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
-def test_published_runs_are_small_and_say_what_made_them(folder:Path):
-    main = load_recipe(folder/"recipe.yaml").experiment == "main_result"
-    for name in ("recipe.yaml", "environment.json", "report.html", *(["comparisons.parquet"] if main else [])): assert (folder/name).is_file(), name
+def test_published_runs_are_small_and_say_what_made_them(folder: Path):
+    main = load_recipe(folder / "recipe.yaml").experiment == "main_result"
+    for name in ("recipe.yaml", "environment.json", "report.html", *(["comparisons.parquet"] if main else [])):
+        assert (folder / name).is_file(), name
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 5_000_000
 
-@pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
-def test_a_published_report_links_only_to_what_is_published(folder:Path):
-    links = re.findall(r'<a href="([^"#:]+)"', (folder/"report.html").read_text(encoding="utf-8"))
-    assert links and all((folder/unquote(link)).is_file() for link in links)
 
 @pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
-def test_no_folder_of_a_machine_and_no_bars_are_published(folder:Path):
-    for path in (path for kind in ("ipynb", "html", "json", "csv", "yaml", "txt") for path in folder.rglob(f"*.{kind}")):
+def test_a_published_report_links_only_to_what_is_published(folder: Path):
+    links = re.findall(r'<a href="([^"#:]+)"', (folder / "report.html").read_text(encoding="utf-8"))
+    assert links and all((folder / unquote(link)).is_file() for link in links)
+
+
+@pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
+def test_no_folder_of_a_machine_and_no_bars_are_published(folder: Path):
+    for path in (
+        path for kind in ("ipynb", "html", "json", "csv", "yaml", "txt") for path in folder.rglob(f"*.{kind}")
+    ):
         text = path.read_text(encoding="utf-8")
-        for root in (*MACHINE_ROOTS, "/tmp/"): assert root not in text, f"{path.relative_to(folder)} names {root}"
-        assert "application/vnd.jupyter.widget-state+json" not in text, f"{path.relative_to(folder)} holds states of progress bars"
+        for root in (*MACHINE_ROOTS, "/tmp/"):
+            assert root not in text, f"{path.relative_to(folder)} names {root}"
+        assert "application/vnd.jupyter.widget-state+json" not in text, (
+            f"{path.relative_to(folder)} holds states of progress bars"
+        )
+
 
 def test_publishing_leaves_out_keys_repeated_notebooks_and_dead_links(tmp_path):
     from publish import publish
-    study = tmp_path/"study"
+
+    study = tmp_path / "study"
+
     def put(name, text=""):
-        (study/name).parent.mkdir(parents=True, exist_ok=True)
-        (study/name).write_text(text, encoding="utf-8")
-    put("recipe.yaml", (REPOSITORY/"outputs"/"published"/"croco-laptop"/"recipe.yaml").read_text(encoding="utf-8"))
-    put("report.html", '<a href="runs/croco_tune/a/0/notebook.ipynb">one</a> <a href="runs/croco_tune/b/0/notebook.ipynb">two</a> <a href="#main">main</a>')
-    for name in ("runs/croco_tune/a/0/notebook.ipynb", "runs/croco_tune/b/0/notebook.ipynb"): put(name, "{}")
-    for name in ("runs/croco_tune/b/0/all/adapter/adapter_model.safetensors",
-                 "runs/croco_tuning/all/0/sheets/key.csv", "runs/croco_tuning/all/0/sheets/sheet.csv"): put(name, "x")
-    publish(study, tmp_path/"published")
-    found = {path.relative_to(tmp_path/"published").as_posix() for path in (tmp_path/"published").rglob("*") if path.is_file()}
-    assert found == {"recipe.yaml", "report.html", "runs/croco_tune/a/0/notebook.ipynb", "runs/croco_tuning/all/0/sheets/sheet.csv"}
-    assert (tmp_path/"published"/"report.html").read_text(encoding="utf-8") == '<a href="runs/croco_tune/a/0/notebook.ipynb">one</a> two <a href="#main">main</a>'
-    with pytest.raises(SystemExit, match="Finish the study first"): publish(tmp_path/"absent", tmp_path/"published")
+        (study / name).parent.mkdir(parents=True, exist_ok=True)
+        (study / name).write_text(text, encoding="utf-8")
+
+    put(
+        "recipe.yaml",
+        (REPOSITORY / "outputs" / "published" / "croco-laptop" / "recipe.yaml").read_text(encoding="utf-8"),
+    )
+    put(
+        "report.html",
+        '<a href="runs/croco_tune/a/0/notebook.ipynb">one</a> <a href="runs/croco_tune/b/0/notebook.ipynb">two</a> <a'
+        ' href="#main">main</a>',
+    )
+    for name in ("runs/croco_tune/a/0/notebook.ipynb", "runs/croco_tune/b/0/notebook.ipynb"):
+        put(name, "{}")
+    for name in (
+        "runs/croco_tune/b/0/all/adapter/adapter_model.safetensors",
+        "runs/croco_tuning/all/0/sheets/key.csv",
+        "runs/croco_tuning/all/0/sheets/sheet.csv",
+    ):
+        put(name, "x")
+    publish(study, tmp_path / "published")
+    found = {
+        path.relative_to(tmp_path / "published").as_posix()
+        for path in (tmp_path / "published").rglob("*")
+        if path.is_file()
+    }
+    assert found == {
+        "recipe.yaml",
+        "report.html",
+        "runs/croco_tune/a/0/notebook.ipynb",
+        "runs/croco_tuning/all/0/sheets/sheet.csv",
+    }
+    assert (tmp_path / "published" / "report.html").read_text(
+        encoding="utf-8"
+    ) == '<a href="runs/croco_tune/a/0/notebook.ipynb">one</a> two <a href="#main">main</a>'
+    with pytest.raises(SystemExit, match="Finish the study first"):
+        publish(tmp_path / "absent", tmp_path / "published")
+
 
 def test_of_the_main_result_one_notebook_of_each_language_is_published(tmp_path):
     from publish import wanted
-    study = tmp_path/"study"
-    notebooks = [f"runs/main_result/{code}/{seed}/notebook.ipynb" for code in ("de", "sw") for seed in (0, 1)] + ["training/0/notebook.ipynb"]
+
+    study = tmp_path / "study"
+    notebooks = [f"runs/main_result/{code}/{seed}/notebook.ipynb" for code in ("de", "sw") for seed in (0, 1)] + [
+        "training/0/notebook.ipynb"
+    ]
     for name in ("recipe.yaml", *notebooks):
-        (study/name).parent.mkdir(parents=True, exist_ok=True)
-        (study/name).write_text((REPOSITORY/"outputs"/"published"/"laptop-full"/"recipe.yaml").read_text(encoding="utf-8") if name == "recipe.yaml" else "{}", encoding="utf-8")
+        (study / name).parent.mkdir(parents=True, exist_ok=True)
+        (study / name).write_text(
+            (
+                (REPOSITORY / "outputs" / "published" / "laptop-full" / "recipe.yaml").read_text(encoding="utf-8")
+                if name == "recipe.yaml"
+                else "{}"
+            ),
+            encoding="utf-8",
+        )
     found = {path.relative_to(study).as_posix() for path in wanted(study)}
-    assert found == {"recipe.yaml", "training/0/notebook.ipynb", "runs/main_result/de/0/notebook.ipynb", "runs/main_result/sw/0/notebook.ipynb"}
+    assert found == {
+        "recipe.yaml",
+        "training/0/notebook.ipynb",
+        "runs/main_result/de/0/notebook.ipynb",
+        "runs/main_result/sw/0/notebook.ipynb",
+    }

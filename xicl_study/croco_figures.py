@@ -16,59 +16,113 @@ from .storage import DataError
 # %% ../nbs/14d_croco_figures.ipynb #87c70800
 @styled
 def plot_rewards(
-    pools:pd.DataFrame, # candidates: key, language, reward
-    pairs:pd.DataFrame, # with the keys `chosen` and `rejected`
+    pools: pd.DataFrame,  # candidates: key, language, reward
+    pairs: pd.DataFrame,  # with the keys `chosen` and `rejected`
 ):
-    "Draw the distribution of the rewards by language, and where the chosen and the rejected answers lie. Returns a Figure. Raises `DataError`."
+    """Draw the distribution of the rewards by language, and where the chosen and the rejected answers lie.
+
+    Returns a Figure. Raises `DataError`.
+    """
     pools = pools[pools.reward.notna()]
     codes = list(dict.fromkeys(pools.language))
-    if not codes: raise DataError("there are no rewards to draw")
+    if not codes:
+        raise DataError("there are no rewards to draw")
     figure, axes = new_figure(6.4, 0.5 * len(codes) + 1.1)
     panel, reward_of = axes[0, 0], pools.set_index("key").reward
     for place, code in enumerate(codes):
         part = pools[pools.language == code]
-        parts = panel.violinplot(part.reward.to_numpy(), [place], orientation="horizontal", widths=0.8, showextrema=False)
-        for body in parts["bodies"]: body.set(facecolor="#C9D2DC", alpha=1)
-        for name, colour, marker, offset in (("chosen", SERIES_COLOURS[2], "^", -0.12), ("rejected", SERIES_COLOURS[5], "v", 0.12)):
+        parts = panel.violinplot(
+            part.reward.to_numpy(), [place], orientation="horizontal", widths=0.8, showextrema=False
+        )
+        for body in parts["bodies"]:
+            body.set(facecolor="#C9D2DC", alpha=1)
+        for name, colour, marker, offset in (
+            ("chosen", SERIES_COLOURS[2], "^", -0.12),
+            ("rejected", SERIES_COLOURS[5], "v", 0.12),
+        ):
             keys = [key for key in pairs[name] if key in set(part.key)]
-            panel.plot(reward_of.reindex(keys), np.full(len(keys), place + offset), marker, color=colour, markersize=3, alpha=0.6, label=name if not place else "_")
+            panel.plot(
+                reward_of.reindex(keys),
+                np.full(len(keys), place + offset),
+                marker,
+                color=colour,
+                markersize=3,
+                alpha=0.6,
+                label=name if not place else "_",
+            )
     panel.set_yticks(range(len(codes)), [display_name(code) for code in codes])
     panel.invert_yaxis()
     panel.set(xlabel="reward", title="Rewards by language, and where the pairs sit")
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 
+
 @styled
 def plot_language_mix(
-    pairs:pd.DataFrame, # multilingual pairs: chosen_language, rejected_language
+    pairs: pd.DataFrame,  # multilingual pairs: chosen_language, rejected_language
 ):
-    "Draw how often each language is chosen against each other one, as a table of shares. Returns a Figure. Raises `DataError`."
-    if not len(pairs): raise DataError("there are no multilingual pairs")
+    """Draw how often each language is chosen against each other one, as a table of shares.
+
+    Returns a Figure. Raises `DataError`.
+    """
+    if not len(pairs):
+        raise DataError("there are no multilingual pairs")
     codes = sorted(set(pairs.chosen_language) | set(pairs.rejected_language))
-    counts = pd.crosstab(pairs.chosen_language, pairs.rejected_language).reindex(index=codes, columns=codes, fill_value=0).to_numpy()
+    counts = (
+        pd.crosstab(pairs.chosen_language, pairs.rejected_language)
+        .reindex(index=codes, columns=codes, fill_value=0)
+        .to_numpy()
+    )
     figure, axes = new_figure(0.55 * len(codes) + 2.2, 0.45 * len(codes) + 1.5)
     panel = axes[0, 0]
     panel.imshow(counts, cmap="Blues", vmin=0, aspect="auto")
     for row, column in np.ndindex(counts.shape):
-        if counts[row, column]: panel.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color="white" if counts[row, column] > counts.max() / 2 else "#1D2733")
+        if counts[row, column]:
+            panel.text(
+                column,
+                row,
+                str(counts[row, column]),
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if counts[row, column] > counts.max() / 2 else "#1D2733",
+            )
     panel.set_xticks(range(len(codes)), codes)
     panel.set_yticks(range(len(codes)), codes)
     panel.grid(False)
-    panel.set(xlabel="language of the rejected answer", ylabel="language of the chosen answer", title=f"Languages of {len(pairs)} pairs")
+    panel.set(
+        xlabel="language of the rejected answer",
+        ylabel="language of the chosen answer",
+        title=f"Languages of {len(pairs)} pairs",
+    )
     return figure
+
 
 @styled
 def plot_minimum_share(
-    curves:pd.DataFrame, # from `minimum_share` and `minimum_share_of`: K, minimum_share, source
+    curves: pd.DataFrame,  # from `minimum_share` and `minimum_share_of`: K, minimum_share, source
 ):
-    "Draw how often the rejected answer is simply the worst one against the pool size K. Returns a Figure."
+    """Draw how often the rejected answer is simply the worst one against the pool size K. Returns a Figure."""
     figure, axes = new_figure(6.0, 3.3)
     panel = axes[0, 0]
     for number, (name, part) in enumerate(curves.groupby("source", sort=False)):
-        panel.plot(part.K, part.minimum_share, marker=SERIES_MARKERS[number % len(SERIES_MARKERS)], color=SERIES_COLOURS[number % len(SERIES_COLOURS)], markersize=5, label=name, linewidth=1.5)
+        panel.plot(
+            part.K,
+            part.minimum_share,
+            marker=SERIES_MARKERS[number % len(SERIES_MARKERS)],
+            color=SERIES_COLOURS[number % len(SERIES_COLOURS)],
+            markersize=5,
+            label=name,
+            linewidth=1.5,
+        )
     panel.set_xscale("log", base=2)
     panel.set_xticks(sorted(set(curves.K)), [str(size) for size in sorted(set(curves.K))])
-    panel.set(xlabel="candidates in a pool, K", ylabel="share of pools", ylim=(-0.03, 1.05), title="How often “closest to μ − 2σ” is simply the minimum")
+    panel.set(
+        xlabel="candidates in a pool, K",
+        ylabel="share of pools",
+        ylim=(-0.03, 1.05),
+        title="How often “closest to μ − 2σ” is simply the minimum",
+    )
     panel.grid(True, axis="y")
     panel.legend()
     return figure
@@ -76,86 +130,153 @@ def plot_minimum_share(
 # %% ../nbs/14d_croco_figures.ipynb #de27546a
 @styled
 def plot_by_language(
-    results:pd.DataFrame, # tidy results
-    metric:str,           # which metric
-    label:str,            # of the axis
-    middle:float|None=None, # where "no difference" lies
+    results: pd.DataFrame,  # tidy results
+    metric: str,  # which metric
+    label: str,  # of the axis
+    middle: float | None = None,  # where "no difference" lies
 ):
-    """Draw a metric by language with intervals, one mark per method; a method has one colour in all metrics of the results.
+    """Draw a metric by language with intervals, one mark per method; a method has one colour in all metrics of the
+    results.
 
-    More methods than there are colours get a row each, and every language a panel. Returns a Figure. Raises `DataError` when there is nothing to draw."""
+    More methods than there are colours get a row each, and every language a panel. Returns a Figure. Raises `DataError`
+    when there is nothing to draw.
+    """
     part = results[(results.metric == metric) & results.value.notna()]
-    if not len(part): raise DataError(f"there are no values of {metric.replace('_', ' ')}")
-    codes, methods = sorted(dict.fromkeys(part.language), key=lambda code: code == "all"), list(dict.fromkeys(part.method))
-    if len(methods) > len(SERIES_COLOURS): return _panels_by_language(part, codes, methods, label, middle)
+    if not len(part):
+        raise DataError(f"there are no values of {metric.replace('_', ' ')}")
+    codes, methods = (
+        sorted(dict.fromkeys(part.language), key=lambda code: code == "all"),
+        list(dict.fromkeys(part.method)),
+    )
+    if len(methods) > len(SERIES_COLOURS):
+        return _panels_by_language(part, codes, methods, label, middle)
     order = list(dict.fromkeys(results.method))
     step = 0.8 / len(methods)
     figure, axes = new_figure(6.4, len(codes) * max(0.36, 0.13 * len(methods)) + 1.2)
     panel = axes[0, 0]
     for number, method in enumerate(methods):
         rows = part[part.method == method].set_index("language")
-        places = [place + (number - (len(methods) - 1) / 2) * step for place, code in enumerate(codes) if code in rows.index]
+        places = [
+            place + (number - (len(methods) - 1) / 2) * step for place, code in enumerate(codes) if code in rows.index
+        ]
         rows = rows.loc[[code for code in codes if code in rows.index]]
         style = order.index(method) % len(SERIES_COLOURS)
         panel.hlines(places, rows.low, rows.high, color=SERIES_COLOURS[style], linewidth=1.2)
-        panel.plot(rows.value, places, SERIES_MARKERS[style], color=SERIES_COLOURS[style], markersize=4.5, label=method, linestyle="none")
-    if middle is not None: panel.axvline(middle, color="#566270", linewidth=0.9, linestyle="--")
+        panel.plot(
+            rows.value,
+            places,
+            SERIES_MARKERS[style],
+            color=SERIES_COLOURS[style],
+            markersize=4.5,
+            label=method,
+            linestyle="none",
+        )
+    if middle is not None:
+        panel.axvline(middle, color="#566270", linewidth=0.9, linestyle="--")
     panel.set_yticks(range(len(codes)), [display_name(code) for code in codes])
     panel.invert_yaxis()
     panel.set(xlabel=label)
     figure.legend(loc="outside lower center", ncols=min(3, len(methods)), fontsize=7.5)
     return figure
 
+
 def _panels_by_language(part, codes, methods, label, middle):
-    "Draw one panel per language, all languages together first, with a row per method; an interval that leaves out the middle has the stronger colour."
+    """Draw one panel per language, all languages together first, with a row per method; an interval that leaves out the
+    middle has the stronger colour.
+    """
     codes = sorted(codes, key=lambda code: code != "all")
     columns = min(4, len(codes))
-    figure, axes = new_figure(2.0 * columns + 1.4, (0.21 * len(methods) + 0.6) * math.ceil(len(codes) / columns), math.ceil(len(codes) / columns), columns, sharex=True, sharey=True)
-    for panel in axes.ravel()[len(codes):]: panel.set_visible(False)
+    figure, axes = new_figure(
+        2.0 * columns + 1.4,
+        (0.21 * len(methods) + 0.6) * math.ceil(len(codes) / columns),
+        math.ceil(len(codes) / columns),
+        columns,
+        sharex=True,
+        sharey=True,
+    )
+    for panel in axes.ravel()[len(codes) :]:
+        panel.set_visible(False)
     for panel, code in zip(axes.ravel(), codes):
         rows = part[part.language == code].set_index("method").reindex(methods)
         clear = (rows.low > middle) | (rows.high < middle) if middle is not None else rows.value.notna()
-        for place, (row, colour) in enumerate(zip(rows.itertuples(), np.where(clear, SERIES_COLOURS[5], SERIES_COLOURS[0]))):
+        for place, (row, colour) in enumerate(
+            zip(rows.itertuples(), np.where(clear, SERIES_COLOURS[5], SERIES_COLOURS[0]))
+        ):
             panel.hlines(place, row.low, row.high, color=colour, linewidth=1.2)
             panel.plot(row.value, place, "o", color=colour, markersize=3.5)
-        if middle is not None: panel.axvline(middle, color="#566270", linewidth=0.9, linestyle="--")
+        if middle is not None:
+            panel.axvline(middle, color="#566270", linewidth=0.9, linestyle="--")
         panel.set_title(display_name(code), fontsize=9)
         panel.tick_params(labelsize=8)
-    for panel in axes.ravel()[max(0, len(codes) - columns):len(codes)]: panel.tick_params(labelbottom=True)  # a panel above an empty place needs numbers too
+    # a panel above an empty place needs numbers too
+    for panel in axes.ravel()[max(0, len(codes) - columns) : len(codes)]:
+        panel.tick_params(labelbottom=True)
     axes[0, 0].set_yticks(range(len(methods)), methods)
     axes[0, 0].set_ylim(len(methods) - 0.5, -0.5)
-    figure.supxlabel(label + ("" if middle is None else "; orange where the interval leaves out the dashed line"), fontsize=8.5)
+    figure.supxlabel(
+        label + ("" if middle is None else "; orange where the interval leaves out the dashed line"), fontsize=8.5
+    )
     return figure
 
 # %% ../nbs/14d_croco_figures.ipynb #0b47ceda
-CURVES = {"loss": "loss", "margin": "reward margin", "accuracy": "pairs ordered rightly", "token_accuracy": "token accuracy", "reward": "reward", "kl": "KL",
-    "chrf": "chrF on validation prompts", "exact": "exact match on validation prompts"}
+CURVES = {
+    "loss": "loss",
+    "margin": "reward margin",
+    "accuracy": "pairs ordered rightly",
+    "token_accuracy": "token accuracy",
+    "reward": "reward",
+    "kl": "KL",
+    "chrf": "chrF on validation prompts",
+    "exact": "exact match on validation prompts",
+}
+
 
 @styled
 def plot_trainings(
-    logs:dict, # name -> DataFrame with `step` and some of the columns that are drawn; "system, language" for one of several trainings of a system
+    # name -> DataFrame with `step` and some of the columns that are drawn; "system, language" for one of several
+    # trainings of a system
+    logs: dict,
 ):
-    """Draw what the trainers logged, one panel per quantity and one line per training; trainings of one system share its colour where there are several systems.
+    """Draw what the trainers logged, one panel per quantity and one line per training; trainings of one system share
+    its colour where there are several systems.
 
-    A quantity that is logged at every step is drawn as its running mean over a tenth of the steps, and faintly as it is where there are few trainings. Returns a Figure.
-    Raises `DataError`."""
+    A quantity that is logged at every step is drawn as its running mean over a tenth of the steps, and faintly as it is
+    where there are few trainings. Returns a Figure. Raises `DataError`.
+    """
     shown = [name for name in CURVES if any(name in log and log[name].notna().any() for log in logs.values())]
-    if not shown: raise DataError("the trainers' logs hold nothing to draw")
+    if not shown:
+        raise DataError("the trainers' logs hold nothing to draw")
     systems = list(dict.fromkeys(title.split(", ")[0] for title in logs))
     named = {title: title.split(", ")[0] if len(systems) > 1 else title for title in logs}
     styles = list(dict.fromkeys(named.values()))
     columns = min(3, len(shown))
-    figure, axes = new_figure(2.6 * columns + 0.4, 2.0 * math.ceil(len(shown) / columns) + 0.6, math.ceil(len(shown) / columns), columns)
-    for panel in axes.ravel()[len(shown):]: panel.set_visible(False)
+    figure, axes = new_figure(
+        2.6 * columns + 0.4, 2.0 * math.ceil(len(shown) / columns) + 0.6, math.ceil(len(shown) / columns), columns
+    )
+    for panel in axes.ravel()[len(shown) :]:
+        panel.set_visible(False)
     for panel, name in zip(axes.ravel(), shown):
         for title, log in logs.items():
-            if name not in log or not log[name].notna().any(): continue
+            if name not in log or not log[name].notna().any():
+                continue
             part = log[["step", name]].dropna()
-            again, colour = divmod(styles.index(named[title]), len(SERIES_COLOURS))  # a line beyond the colours takes them again, with dashes
+            # a line beyond the colours takes them again, with dashes
+            again, colour = divmod(styles.index(named[title]), len(SERIES_COLOURS))
             often = len(part) >= 12
-            if often and len(logs) <= 4: panel.plot(part.step, part[name], color=SERIES_COLOURS[colour], linewidth=0.6, alpha=0.35, label="_")
-            drawn = part[name].rolling(max(1, len(part) // 10), min_periods=1, center=True).mean() if often else part[name]
-            panel.plot(part.step, drawn, color=SERIES_COLOURS[colour], linewidth=1.2, linestyle=("-", "--", ":")[again % 3], marker=None if often else ".", label=named[title])
+            if often and len(logs) <= 4:
+                panel.plot(part.step, part[name], color=SERIES_COLOURS[colour], linewidth=0.6, alpha=0.35, label="_")
+            drawn = (
+                part[name].rolling(max(1, len(part) // 10), min_periods=1, center=True).mean() if often else part[name]
+            )
+            panel.plot(
+                part.step,
+                drawn,
+                color=SERIES_COLOURS[colour],
+                linewidth=1.2,
+                linestyle=("-", "--", ":")[again % 3],
+                marker=None if often else ".",
+                label=named[title],
+            )
         panel.set_title(CURVES[name], fontsize=9)
         panel.grid(True, axis="y")
         panel.set_xlabel("step")
@@ -163,19 +284,24 @@ def plot_trainings(
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(3, len(handles)), fontsize=7)
     return figure
 
+
 def training_logs(
-    study_folder, # outputs/<study>
-    systems,      # names of systems
-    seed=0,       # of the study
-)->dict:
-    "Return name -> the trainer's log with the measurements at its checkpoints, for every adapter of some systems that stands."
+    study_folder,  # outputs/<study>
+    systems,  # names of systems
+    seed=0,  # of the study
+) -> dict:
+    """Return name -> the trainer's log with the measurements at its checkpoints, for every adapter of some systems that
+    stands.
+    """
     from pathlib import Path
     from xicl_study.storage import read_parquet
+
     found = {}
     for name in systems:
-        for path in sorted((Path(study_folder)/"runs"/"croco_tune"/name/str(seed)).glob("*/log.parquet")):
+        for path in sorted((Path(study_folder) / "runs" / "croco_tune" / name / str(seed)).glob("*/log.parquet")):
             log, part = read_parquet(path), path.parent.name
-            measured = path.parent/"measurements.parquet"
-            if measured.is_file(): log = log.merge(read_parquet(measured), on="step", how="outer")
+            measured = path.parent / "measurements.parquet"
+            if measured.is_file():
+                log = log.merge(read_parquet(measured), on="step", how="outer")
             found[name if part == "all" else f"{name}, {part}"] = log
     return found

@@ -21,326 +21,620 @@ from .storage import fingerprint, read_parquet, write_parquet
 # %% ../nbs/12f_croco_results.ipynb #f7948528
 COLUMNS = ("experiment", "language", "method", "k", "seed", "metric", "value", "low", "high", "n")
 
+
 def tidy(
-    rows,            # dicts with language, method, metric, value, low, high, n
-    experiment:str,  # name of the experiment
-    k:int,           # candidates per prompt and language
-    seed:int,        # of the study
-)->pd.DataFrame:
-    "Return rows as a tidy table of results."
-    table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in ("experiment", "k", "seed")]).assign(experiment=experiment, k=k, seed=seed)
+    rows,  # dicts with language, method, metric, value, low, high, n
+    experiment: str,  # name of the experiment
+    k: int,  # candidates per prompt and language
+    seed: int,  # of the study
+) -> pd.DataFrame:
+    """Return rows as a tidy table of results."""
+    table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in ("experiment", "k", "seed")]).assign(
+        experiment=experiment, k=k, seed=seed
+    )
     return table[list(COLUMNS)].astype({"value": float, "low": float, "high": float, "n": int})
 
+
 def _wide(table, value, languages):
-    "[language, item] numbers, NaN where there is none."
+    """[language, item] numbers, NaN where there is none."""
     return table.pivot(index="language", columns="item", values=value).reindex(languages).to_numpy(float)
 
+
 def _mean_row(values, resamples):
-    "Mean over languages of means over items, with its interval."
-    with np.errstate(invalid="ignore"): low, high = bootstrap_interval(values, resamples)
-    return {"value": float(np.nanmean(np.nanmean(values, axis=1))), "low": low, "high": high, "n": int((~np.isnan(values)).sum())}
+    """Mean over languages of means over items, with its interval."""
+    with np.errstate(invalid="ignore"):
+        low, high = bootstrap_interval(values, resamples)
+    return {
+        "value": float(np.nanmean(np.nanmean(values, axis=1))),
+        "low": low,
+        "high": high,
+        "n": int((~np.isnan(values)).sum()),
+    }
 
 # %% ../nbs/12f_croco_results.ipynb #f581be1d
 def value_rows(
-    scores:pd.DataFrame, # columns system, language, item, and the score
-    value:str,           # column of the score
-    metric:str,          # its name in the results
-    resamples:int=2000,  # bootstrap repetitions
-)->list[dict]:
-    "Return each system's mean, per language and over all that the system has."
+    scores: pd.DataFrame,  # columns system, language, item, and the score
+    value: str,  # column of the score
+    metric: str,  # its name in the results
+    resamples: int = 2000,  # bootstrap repetitions
+) -> list[dict]:
+    """Return each system's mean, per language and over all that the system has."""
     rows = []
     for system, part in scores.groupby("system", sort=False):
         codes = list(dict.fromkeys(part.language))
         own = _wide(part, value, codes)
         for code, line in zip(codes, own):
             low, high = bootstrap_interval(line, resamples)
-            rows.append({"language": code, "method": system, "metric": metric, "value": float(np.nanmean(line)), "low": low, "high": high, "n": int((~np.isnan(line)).sum())})
-        if len(codes) > 1: rows.append({"language": "all", "method": system, "metric": metric, **_mean_row(own, resamples)})
+            rows.append(
+                {
+                    "language": code,
+                    "method": system,
+                    "metric": metric,
+                    "value": float(np.nanmean(line)),
+                    "low": low,
+                    "high": high,
+                    "n": int((~np.isnan(line)).sum()),
+                }
+            )
+        if len(codes) > 1:
+            rows.append({"language": "all", "method": system, "metric": metric, **_mean_row(own, resamples)})
     return rows
 
+
 def difference_rows(
-    scores:pd.DataFrame, # columns system, language, item, and the score
-    value:str,           # column of the score
-    metric:str,          # its name in the results; "_vs_" and the other system stand behind it
-    resamples:int=2000,  # bootstrap repetitions
-    against:str="base",  # the system that the others are compared with
-)->list[dict]:
-    "Return each other system's difference from one, item by item, per language and over all that the system has."
+    scores: pd.DataFrame,  # columns system, language, item, and the score
+    value: str,  # column of the score
+    metric: str,  # its name in the results; "_vs_" and the other system stand behind it
+    resamples: int = 2000,  # bootstrap repetitions
+    against: str = "base",  # the system that the others are compared with
+) -> list[dict]:
+    """Return each other system's difference from one, item by item, per language and over all that the system has."""
     rows, base = [], scores[scores.system == against]
     for system, part in scores[scores.system != against].groupby("system", sort=False):
         codes = list(dict.fromkeys(part.language))
         for code in [*codes, *(["all"] if len(codes) > 1 else [])]:
             chosen = codes if code == "all" else [code]
             items = sorted(set(part[part.language.isin(chosen)]["item"]), key=str)
-            both = [table[table.language.isin(chosen)].pivot(index="language", columns="item", values=value).reindex(index=chosen, columns=items).to_numpy(float) for table in (part, base)]
-            if not (np.isfinite(both[0]) & np.isfinite(both[1])).any(): continue
+            both = [
+                table[table.language.isin(chosen)]
+                .pivot(index="language", columns="item", values=value)
+                .reindex(index=chosen, columns=items)
+                .to_numpy(float)
+                for table in (part, base)
+            ]
+            if not (np.isfinite(both[0]) & np.isfinite(both[1])).any():
+                continue
             found = paired_bootstrap(both[0], both[1], n_resamples=resamples)
-            rows.append({"language": code, "method": system, "metric": f"{metric}_vs_{against}", "value": found.difference, "low": found.low, "high": found.high, "n": found.n})
+            rows.append(
+                {
+                    "language": code,
+                    "method": system,
+                    "metric": f"{metric}_vs_{against}",
+                    "value": found.difference,
+                    "low": found.low,
+                    "high": found.high,
+                    "n": found.n,
+                }
+            )
     return rows
 
+
 def kind_rows(
-    answers:pd.DataFrame, # columns system, part, language, item, kind and chrf
-    resamples:int=2000,   # bootstrap repetitions
-)->list[dict]:
-    "Return by kind of prompt, over all languages, each system's difference in chrF from the base: a gain may come from one kind alone."
+    answers: pd.DataFrame,  # columns system, part, language, item, kind and chrf
+    resamples: int = 2000,  # bootstrap repetitions
+) -> list[dict]:
+    """Return by kind of prompt, over all languages, each system's difference in chrF from the base: a gain may come
+    from one kind alone.
+    """
     tested = answers[answers.part != "open"]
-    return [row for kind, part in tested.groupby("kind", sort=False) for row in difference_rows(part, "chrf", f"chrf_{kind}", resamples) if row["language"] == "all"]
+    return [
+        row
+        for kind, part in tested.groupby("kind", sort=False)
+        for row in difference_rows(part, "chrf", f"chrf_{kind}", resamples)
+        if row["language"] == "all"
+    ]
+
 
 def score_rows(
-    scores:pd.DataFrame, # columns system, language, item, and the score
-    value:str,           # column of the score
-    metric:str,          # its name in the results; differences get "_vs_base" behind it
-    resamples:int=2000,  # bootstrap repetitions
-)->list[dict]:
-    "Return each system's means and, behind them, its differences from the base."
+    scores: pd.DataFrame,  # columns system, language, item, and the score
+    value: str,  # column of the score
+    metric: str,  # its name in the results; differences get "_vs_base" behind it
+    resamples: int = 2000,  # bootstrap repetitions
+) -> list[dict]:
+    """Return each system's means and, behind them, its differences from the base."""
     found = value_rows(scores, value, metric, resamples) + difference_rows(scores, value, metric, resamples)
     order = list(dict.fromkeys(scores.system))
     return sorted(found, key=lambda row: order.index(row["method"]))
 
 # %% ../nbs/12f_croco_results.ipynb #39057126
 def language_rows(
-    answers:pd.DataFrame,    # columns system, language, answer
-    languages:Sequence[str], # of the study
-)->list[dict]:
-    "Return each system's share of answers in the prompt's language, with Wilson's interval; `all` is the share among all answers, whatever their language."
+    answers: pd.DataFrame,  # columns system, language, answer
+    languages: Sequence[str],  # of the study
+) -> list[dict]:
+    """Return each system's share of answers in the prompt's language, with Wilson's interval; `all` is the share among
+    all answers, whatever their language.
+    """
     shares = answer_language_table(answers, sorted(languages), by=("system", "language"))
-    rows = [{"language": row.language, "method": row.system, "metric": "answer_language_share", "value": row.share, "low": row.low, "high": row.high, "n": row.n} for row in shares.itertuples()]
+    rows = [
+        {
+            "language": row.language,
+            "method": row.system,
+            "metric": "answer_language_share",
+            "value": row.share,
+            "low": row.low,
+            "high": row.high,
+            "n": row.n,
+        }
+        for row in shares.itertuples()
+    ]
     for system, part in shares.groupby("system", sort=False):
         yes, n = int(round((part.share * part.n).sum())), int(part.n.sum())
         low, high = wilson_interval(yes, n)
-        if len(part) > 1: rows.append({"language": "all", "method": system, "metric": "answer_language_share", "value": yes / n if n else math.nan, "low": low, "high": high, "n": n})
+        if len(part) > 1:
+            rows.append(
+                {
+                    "language": "all",
+                    "method": system,
+                    "metric": "answer_language_share",
+                    "value": yes / n if n else math.nan,
+                    "low": low,
+                    "high": high,
+                    "n": n,
+                }
+            )
     return rows
 
 # %% ../nbs/12f_croco_results.ipynb #870fa1cf
 def scored_once(
-    score:Callable,   # (prompts, answers) -> one reward each
-    path:str|Path|None=None, # parquet file of rewards that outlives the process; None remembers in memory
-    model:str="",     # the reward model's fingerprint: another one scores anew
-)->Callable:
-    "Return the same function with a memory: an answer is read once in a study, and has the same reward in every experiment. Equal prompts become neighbours, which a reward model reads faster."
+    score: Callable,  # (prompts, answers) -> one reward each
+    path: str | Path | None = None,  # parquet file of rewards that outlives the process; None remembers in memory
+    model: str = "",  # the reward model's fingerprint: another one scores anew
+) -> Callable:
+    """Return the same function with a memory: an answer is read once in a study, and has the same reward in every
+    experiment.
+
+    Equal prompts become neighbours, which a reward model reads faster.
+    """
     path = Path(path) if path else None
-    def kept(): return dict(read_parquet(path)[["key", "reward"]].itertuples(index=False, name=None)) if path and path.is_file() else {}
+
+    def kept():
+        return (
+            dict(read_parquet(path)[["key", "reward"]].itertuples(index=False, name=None))
+            if path and path.is_file()
+            else {}
+        )
+
     known = kept()
+
     def remembered(prompts, answers):
         keys = {pair: fingerprint(model, *pair, length=24) for pair in zip(prompts, answers)}
         new = sorted(pair for pair, key in keys.items() if key not in known)
         if new:
             rewards = score([prompt for prompt, _ in new], [answer for _, answer in new])
-            known.update((keys[pair], np.nan if reward is None else float(reward)) for pair, reward in zip(new, rewards))
+            known.update(
+                (keys[pair], np.nan if reward is None else float(reward)) for pair, reward in zip(new, rewards)
+            )
             if path:  # another experiment may have written meanwhile; whose reward came first stays
                 known.update(kept())
                 write_parquet(path, pd.DataFrame(sorted(known.items()), columns=["key", "reward"]))
         return [known[keys[pair]] for pair in zip(prompts, answers)]
+
     return remembered
 
+
 def judge_of(
-    settings:CrocoSettings, # of the study
-    folder:str|Path,        # the study's folder; rewards and an interface's replies are kept there
-    reward:Callable,        # () -> reward model, called only when it judges
+    settings: CrocoSettings,  # of the study
+    folder: str | Path,  # the study's folder; rewards and an interface's replies are kept there
+    reward: Callable,  # () -> reward model, called only when it judges
 ):
-    "Return the judge that a recipe names."
+    """Return the judge that a recipe names."""
     from xicl_study.judging import Endpoint, EndpointJudge, PolicyJudge, RewardJudge
+
     if settings.judge == "reward":
         model = reward()
-        return RewardJudge(scored_once(model.score, Path(folder)/"judge"/"rewards.parquet", model.fingerprint), f"reward model {model.name}")
+        return RewardJudge(
+            scored_once(model.score, Path(folder) / "judge" / "rewards.parquet", model.fingerprint),
+            f"reward model {model.name}",
+        )
     if settings.judge == "policy":
         from xicl_study.models import Policy
+
         return PolicyJudge(Policy.load(settings.judge_model))
-    return EndpointJudge(Endpoint(settings.judge, settings.judge_model), Path(folder)/"judge")
+    return EndpointJudge(Endpoint(settings.judge, settings.judge_model), Path(folder) / "judge")
+
 
 def win_rows(
-    answers:pd.DataFrame, # columns system, part, language, item, number, prompt, answer
-    judge,                # compares
-    seed:int=0,           # of the orders
-    resamples:int=2000,   # bootstrap repetitions
-)->tuple[list[dict],pd.DataFrame]:
-    "Return each system's win rate against the base, plain and length-controlled, how many verdicts could not be used, and the judged answers. No rows when there are no open questions."
+    answers: pd.DataFrame,  # columns system, part, language, item, number, prompt, answer
+    judge,  # compares
+    seed: int = 0,  # of the orders
+    resamples: int = 2000,  # bootstrap repetitions
+) -> tuple[list[dict], pd.DataFrame]:
+    """Return each system's win rate against the base, plain and length-controlled, how many verdicts could not be used,
+    and the judged answers.
+
+    No rows when there are no open questions.
+    """
     from xicl_study.judging import judge_answers, win_rates
+
     asked, rows, judged = answers[answers.part == "open"], [], []
-    base = asked[asked.system == "base"][["item", "language", "number", "answer"]].rename(columns={"answer": "baseline_answer"})
+    base = asked[asked.system == "base"][["item", "language", "number", "answer"]].rename(
+        columns={"answer": "baseline_answer"}
+    )
     for system, part in asked[asked.system != "base"].groupby("system", sort=False):
-        pairs = part[["item", "language", "number", "prompt", "answer"]].merge(base, on=["item", "language", "number"], validate="one_to_one")
-        if not len(pairs): continue
+        pairs = part[["item", "language", "number", "prompt", "answer"]].merge(
+            base, on=["item", "language", "number"], validate="one_to_one"
+        )
+        if not len(pairs):
+            continue
         found = judge_answers(judge, pairs, seed).assign(system=system)
         judged.append(found)
         for row in win_rates(found, resamples, seed=seed).itertuples() if found.score.notna().any() else ():
-            rows.append({"language": row.language, "method": system, "metric": "win_rate", "value": row.win_rate, "low": row.low, "high": row.high, "n": row.n})
-            rows.append({"language": row.language, "method": system, "metric": "length_controlled_win_rate", "value": row.lc_win_rate, "low": row.lc_low, "high": row.lc_high, "n": row.n})
-        rows += [{"language": code, "method": system, "metric": "verdicts_left_out", "value": float(part.score.isna().sum()), "low": math.nan, "high": math.nan, "n": len(part)}
-                 for code, part in [*found.groupby("language", sort=False), *([("all", found)] if found.language.nunique() > 1 else [])]]
-    return rows, pd.concat(judged, ignore_index=True) if judged else pd.DataFrame(columns=["system", "score", "reason", "judge", "judge_kind"])
+            rows.append(
+                {
+                    "language": row.language,
+                    "method": system,
+                    "metric": "win_rate",
+                    "value": row.win_rate,
+                    "low": row.low,
+                    "high": row.high,
+                    "n": row.n,
+                }
+            )
+            rows.append(
+                {
+                    "language": row.language,
+                    "method": system,
+                    "metric": "length_controlled_win_rate",
+                    "value": row.lc_win_rate,
+                    "low": row.lc_low,
+                    "high": row.lc_high,
+                    "n": row.n,
+                }
+            )
+        rows += [
+            {
+                "language": code,
+                "method": system,
+                "metric": "verdicts_left_out",
+                "value": float(part.score.isna().sum()),
+                "low": math.nan,
+                "high": math.nan,
+                "n": len(part),
+            }
+            for code, part in [
+                *found.groupby("language", sort=False),
+                *([("all", found)] if found.language.nunique() > 1 else []),
+            ]
+        ]
+    return rows, (
+        pd.concat(judged, ignore_index=True)
+        if judged
+        else pd.DataFrame(columns=["system", "score", "reason", "judge", "judge_kind"])
+    )
+
 
 def verdict_sentences(
-    judged:pd.DataFrame, # from `win_rows`
-)->list[str]:
-    "Return one sentence about verdicts that could not be used, or none where all could."
+    judged: pd.DataFrame,  # from `win_rows`
+) -> list[str]:
+    """Return one sentence about verdicts that could not be used, or none where all could."""
     lost = judged[judged.score.isna()] if len(judged) else judged
-    reasons = ", ".join(f"{count} {reason}" for reason, count in lost.reason.value_counts().items()) if len(lost) else ""
-    return [f"{len(lost)} of {len(judged)} verdicts are left out ({reasons}); they count neither for nor against."] if len(lost) else []
+    reasons = (
+        ", ".join(f"{count} {reason}" for reason, count in lost.reason.value_counts().items()) if len(lost) else ""
+    )
+    return (
+        [f"{len(lost)} of {len(judged)} verdicts are left out ({reasons}); they count neither for nor against."]
+        if len(lost)
+        else []
+    )
 
 # %% ../nbs/12f_croco_results.ipynb #c405031d
 def system_results(
-    answers:pd.DataFrame,    # of all systems and languages, from `croco_systems.read_answers`
-    losses:pd.DataFrame,     # the same for log-losses
-    systems:Sequence[str],   # that the experiment compares; the base is added
-    judge,                   # of open answers
-    recipe:dict,             # a resolved recipe
-    experiment:str,          # name of the experiment
-    seed:int=0,              # of the study
-)->tuple[pd.DataFrame,pd.DataFrame]:
-    "Return the tidy results of an experiment and the judged open answers."
+    answers: pd.DataFrame,  # of all systems and languages, from `croco_systems.read_answers`
+    losses: pd.DataFrame,  # the same for log-losses
+    systems: Sequence[str],  # that the experiment compares; the base is added
+    judge,  # of open answers
+    recipe: dict,  # a resolved recipe
+    experiment: str,  # name of the experiment
+    seed: int = 0,  # of the study
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the tidy results of an experiment and the judged open answers."""
     settings, wanted = croco_settings(recipe["croco"]), ["base", *systems]
-    answers, losses = (table[table.system.isin(wanted)].sort_values("system", key=lambda names: names.map(wanted.index), kind="stable") for table in (answers, losses))
+    answers, losses = (
+        table[table.system.isin(wanted)].sort_values("system", key=lambda names: names.map(wanted.index), kind="stable")
+        for table in (answers, losses)
+    )
     rows = []
     for part, name in (("test", ""), ("held_out", "held_out_kinds_")):
         scores = answers[answers.part == part]
         for value, metric in (("exact", "exact_match"), ("chrf", "chrf")):
-            if len(scores): rows += score_rows(scores, value, f"{name}{metric}", settings.resamples)
-    held_out = [code for code in recipe["languages"] if code not in (recipe.get("train_languages") or recipe["languages"])]
+            if len(scores):
+                rows += score_rows(scores, value, f"{name}{metric}", settings.resamples)
+    held_out = [
+        code for code in recipe["languages"] if code not in (recipe.get("train_languages") or recipe["languages"])
+    ]
     apart = answers[(answers.part == "test") & answers.language.isin(held_out)]
-    whole = "all" if apart.language.nunique() > 1 else next(iter(apart.language), "")  # a single language is its own mean
-    rows += [{**row, "language": "all", "metric": f"held_out_languages_{row['metric']}"} for row in score_rows(apart, "chrf", "chrf", settings.resamples) if row["language"] == whole]
-    if len(losses): rows += score_rows(losses, "bits_per_byte", "bits_per_byte", settings.resamples)
+    # a single language is its own mean
+    whole = "all" if apart.language.nunique() > 1 else next(iter(apart.language), "")
+    rows += [
+        {**row, "language": "all", "metric": f"held_out_languages_{row['metric']}"}
+        for row in score_rows(apart, "chrf", "chrf", settings.resamples)
+        if row["language"] == whole
+    ]
+    if len(losses):
+        rows += score_rows(losses, "bits_per_byte", "bits_per_byte", settings.resamples)
     won, judged = win_rows(answers, judge, seed, settings.resamples)
-    rows += won + language_rows(answers[answers.number == 0], recipe["languages"])  # an open question must not count for more because it is answered more often
+    # an open question must not count for more because it is answered more often
+    rows += won + language_rows(answers[answers.number == 0], recipe["languages"])
     return tidy(rows, experiment, settings.k, seed), judged
 
 # %% ../nbs/12f_croco_results.ipynb #a520d737
 def oracle_rewards(
-    pools:pd.DataFrame,      # candidates: prompt_id, language, answer
-    prompts:Sequence,        # training prompts with references
-    languages:Sequence[str], # of the study, for the language check
-)->np.ndarray:
-    "Return the verifiable reward of each candidate [n]: chrF / 100 to the nearest reference, 0 in another language, NaN without a reference."
+    pools: pd.DataFrame,  # candidates: prompt_id, language, answer
+    prompts: Sequence,  # training prompts with references
+    languages: Sequence[str],  # of the study, for the language check
+) -> np.ndarray:
+    """Return the verifiable reward of each candidate [n]: chrF / 100 to the nearest reference, 0 in another language,
+    NaN without a reference.
+    """
     from xicl_study.reward_models import VerifiableReward
+
     known = {(item.id, item.language): item.reference for item in prompts}
-    def right_language(answers, codes): return in_own_language(answers, codes, languages)
+
+    def right_language(answers, codes):
+        return in_own_language(answers, codes, languages)
+
     references = [known.get(pair, ()) for pair in zip(pools.prompt_id, pools.language)]
-    return VerifiableReward("chrf", right_language, "answer_language").score([""] * len(pools), pools.answer.tolist(), pools.language.tolist(), references)
+    return VerifiableReward("chrf", right_language, "answer_language").score(
+        [""] * len(pools), pools.answer.tolist(), pools.language.tolist(), references
+    )
+
 
 def pool_agreement(
-    reward:np.ndarray, # [K] of one pool
-    oracle:np.ndarray, # [K] of the same candidates
-)->tuple[float,float]:
-    "Return (pairwise accuracy, Spearman's rank correlation) within one pool; NaN where the oracle does not differ."
+    reward: np.ndarray,  # [K] of one pool
+    oracle: np.ndarray,  # [K] of the same candidates
+) -> tuple[float, float]:
+    """Return (pairwise accuracy, Spearman's rank correlation) within one pool; NaN where the oracle does not differ."""
     from scipy.stats import rankdata
+
     present = np.isfinite(reward) & np.isfinite(oracle)
     reward, oracle = reward[present], oracle[present]
     first, second = np.triu_indices(len(oracle), 1)
     differ = oracle[first] != oracle[second]
-    if not differ.any(): return math.nan, math.nan
+    if not differ.any():
+        return math.nan, math.nan
     agree = np.sign(reward[first] - reward[second]) * np.sign(oracle[first] - oracle[second])
     ranks = rankdata(reward), rankdata(oracle)
     flat = ranks[0].std() == 0
     return float(((agree[differ] + 1) / 2).mean()), 0.0 if flat else float(np.corrcoef(*ranks)[0, 1])
 
+
 def agreement_rows(
-    pools:pd.DataFrame,  # columns prompt_id, language, answer, reward, oracle
-    resamples:int=2000,  # bootstrap repetitions
-)->list[dict]:
-    "Return how well the reward model and the length of the answer rank each language's pools, and all of them."
+    pools: pd.DataFrame,  # columns prompt_id, language, answer, reward, oracle
+    resamples: int = 2000,  # bootstrap repetitions
+) -> list[dict]:
+    """Return how well the reward model and the length of the answer rank each language's pools, and all of them."""
     pools, rows = pools.assign(shorter=-pools.answer.str.len().astype(float)), []
     for method, column in (("reward model", "reward"), ("shorter first", "shorter")):
-        found = pd.DataFrame([(code, prompt, *pool_agreement(part[column].to_numpy(float), part.oracle.to_numpy(float))) for (code, prompt),
-            part in pools.groupby(["language", "prompt_id"], sort=False)],
-                             columns=["language", "item", "pairwise_accuracy", "rank_correlation"])
+        found = pd.DataFrame(
+            [
+                (code, prompt, *pool_agreement(part[column].to_numpy(float), part.oracle.to_numpy(float)))
+                for (code, prompt), part in pools.groupby(["language", "prompt_id"], sort=False)
+            ],
+            columns=["language", "item", "pairwise_accuracy", "rank_correlation"],
+        )
         codes = list(dict.fromkeys(found.language))
         for metric in ("pairwise_accuracy", "rank_correlation"):
             values = _wide(found, metric, codes)
             for code, line in zip(codes, values):
                 low, high = bootstrap_interval(line, resamples)
                 n = int((~np.isnan(line)).sum())
-                rows.append({"language": code, "method": method, "metric": metric, "value": float(np.nanmean(line)) if n else math.nan, "low": low, "high": high, "n": n})
-            if len(codes) > 1 and np.isfinite(values).any(1).sum() > 1: rows.append({"language": "all", "method": method, "metric": metric,
-                **_mean_row(values[np.isfinite(values).any(1)], resamples)})
+                rows.append(
+                    {
+                        "language": code,
+                        "method": method,
+                        "metric": metric,
+                        "value": float(np.nanmean(line)) if n else math.nan,
+                        "low": low,
+                        "high": high,
+                        "n": n,
+                    }
+                )
+            if len(codes) > 1 and np.isfinite(values).any(1).sum() > 1:
+                rows.append(
+                    {
+                        "language": "all",
+                        "method": method,
+                        "metric": metric,
+                        **_mean_row(values[np.isfinite(values).any(1)], resamples),
+                    }
+                )
     return rows
 
 # %% ../nbs/12f_croco_results.ipynb #a8053d04
 def pair_rows_of(
-    pairs:pd.DataFrame, # from `preferences.build_pairs`
-    method:str,         # name in the results
-    counts:dict,        # pairs and skipped pools by reason
-)->list[dict]:
-    "Return counts, positions and shares of a set of pairs."
-    rows = [{"language": "all", "method": method, "metric": f"pools_{reason}", "value": count, "low": math.nan, "high": math.nan, "n": sum(counts.values())} for reason, count in counts.items()]
-    if not len(pairs): return rows
+    pairs: pd.DataFrame,  # from `preferences.build_pairs`
+    method: str,  # name in the results
+    counts: dict,  # pairs and skipped pools by reason
+) -> list[dict]:
+    """Return counts, positions and shares of a set of pairs."""
+    rows = [
+        {
+            "language": "all",
+            "method": method,
+            "metric": f"pools_{reason}",
+            "value": count,
+            "low": math.nan,
+            "high": math.nan,
+            "n": sum(counts.values()),
+        }
+        for reason, count in counts.items()
+    ]
+    if not len(pairs):
+        return rows
     for name in ("chosen", "rejected"):
         place = ((pairs[f"{name}_reward"] - pairs.mu) / pairs.sigma).to_numpy(float)
         low, high = bootstrap_interval(place)
-        rows.append({"language": "all", "method": method, "metric": f"{name}_sigmas_from_mean", "value": float(place.mean()), "low": low, "high": high, "n": len(place)})
+        rows.append(
+            {
+                "language": "all",
+                "method": method,
+                "metric": f"{name}_sigmas_from_mean",
+                "value": float(place.mean()),
+                "low": low,
+                "high": high,
+                "n": len(place),
+            }
+        )
     for name, column in (("rejected_is_minimum", "is_minimum"), ("target_below_minimum", "target_below_minimum")):
         yes = int(pairs[column].sum())
-        rows.append({"language": "all", "method": method, "metric": name, "value": yes / len(pairs), "low": wilson_interval(yes, len(pairs))[0],
-            "high": wilson_interval(yes, len(pairs))[1], "n": len(pairs)})
+        rows.append(
+            {
+                "language": "all",
+                "method": method,
+                "metric": name,
+                "value": yes / len(pairs),
+                "low": wilson_interval(yes, len(pairs))[0],
+                "high": wilson_interval(yes, len(pairs))[1],
+                "n": len(pairs),
+            }
+        )
     for code, count in pairs.chosen_language.value_counts().items():
         low, high = wilson_interval(int(count), len(pairs))
-        rows.append({"language": code, "method": method, "metric": "chosen_language_share", "value": count / len(pairs), "low": low, "high": high, "n": len(pairs)})
+        rows.append(
+            {
+                "language": code,
+                "method": method,
+                "metric": "chosen_language_share",
+                "value": count / len(pairs),
+                "low": low,
+                "high": high,
+                "n": len(pairs),
+            }
+        )
     return rows
 
+
 def pool_rows(
-    pools:pd.DataFrame, # candidates with rewards
-    learned:pd.DataFrame|None=None, # the same candidates with the rewards that the systems see
-)->list[dict]:
-    "Return by language: mean, deviation and skewness of the rewards; shares of missing ones, of empty and cut answers and, with `learned`, of answers with a reward that no system sees."
+    pools: pd.DataFrame,  # candidates with rewards
+    learned: pd.DataFrame | None = None,  # the same candidates with the rewards that the systems see
+) -> list[dict]:
+    """Return by language: mean, deviation and skewness of the rewards; shares of missing ones, of empty and cut answers
+    and, with `learned`, of answers with a reward that no system sees.
+    """
     rows, seen = [], set() if learned is None else set(learned.key[learned.reward.notna()])
     for code, part in pools.groupby("language", sort=False):
         rewards = part.reward.dropna().to_numpy(float)
         low, high = bootstrap_interval(rewards)
         centred = rewards - rewards.mean() if len(rewards) else rewards
         skew = float((centred**3).mean() / max((centred**2).mean(), 1e-12) ** 1.5) if len(rewards) else math.nan
-        facts = {"reward_mean": (rewards.mean() if len(rewards) else math.nan, low, high), "reward_deviation": (rewards.std() if len(rewards) else math.nan, math.nan, math.nan),
-            "reward_skewness": (skew, math.nan, math.nan)}
-        shares = [("missing_rewards", part.reward.isna()), ("empty_answers", part.answer == ""), ("cut_answers", ~part.finished)]
-        if learned is not None: shares.append(("left_out_answers", part.reward.notna() & ~part.key.isin(seen)))
-        facts |= {name: (float(column.mean()), *wilson_interval(int(column.sum()), len(part))) for name, column in shares}
-        rows += [{"language": code, "method": "candidates", "metric": name, "value": value, "low": low, "high": high, "n": len(part)} for name, (value, low, high) in facts.items()]
+        facts = {
+            "reward_mean": (rewards.mean() if len(rewards) else math.nan, low, high),
+            "reward_deviation": (rewards.std() if len(rewards) else math.nan, math.nan, math.nan),
+            "reward_skewness": (skew, math.nan, math.nan),
+        }
+        shares = [
+            ("missing_rewards", part.reward.isna()),
+            ("empty_answers", part.answer == ""),
+            ("cut_answers", ~part.finished),
+        ]
+        if learned is not None:
+            shares.append(("left_out_answers", part.reward.notna() & ~part.key.isin(seen)))
+        facts |= {
+            name: (float(column.mean()), *wilson_interval(int(column.sum()), len(part))) for name, column in shares
+        }
+        rows += [
+            {
+                "language": code,
+                "method": "candidates",
+                "metric": name,
+                "value": value,
+                "low": low,
+                "high": high,
+                "n": len(part),
+            }
+            for name, (value, low, high) in facts.items()
+        ]
     return rows
 
 # %% ../nbs/12f_croco_results.ipynb #c4674c57
 MANY_SYSTEMS = 6  # more than these are told in order, with one interval each
 
-def count_sentences(
-    results:pd.DataFrame, # tidy results
-    metric:str,           # a difference, or a win rate
-    words:str,            # what is compared, for the sentence
-    middle:float=0.0,     # value of "no difference": 0, or 0.5 for a win rate
-    more_is_better:bool=True, # false for a loss
-)->list[str]:
-    """Return one sentence, or none where nothing was compared: each system's mean, and in how many languages it is clearly better or worse; in the others no difference is shown.
 
-    More systems than `MANY_SYSTEMS` are put in order: those whose mean is clearly better, clearly worse, and the others with the range of their means."""
+def count_sentences(
+    results: pd.DataFrame,  # tidy results
+    metric: str,  # a difference, or a win rate
+    words: str,  # what is compared, for the sentence
+    middle: float = 0.0,  # value of "no difference": 0, or 0.5 for a win rate
+    more_is_better: bool = True,  # false for a loss
+) -> list[str]:
+    """Return one sentence, or none where nothing was compared: each system's mean, and in how many languages it is
+    clearly better or worse; in the others no difference is shown.
+
+    More systems than `MANY_SYSTEMS` are put in order: those whose mean is clearly better, clearly worse, and the others
+    with the range of their means.
+    """
     found, means, sign = [], [], 1 if more_is_better else -1
     for system, part in results[results.metric == metric].groupby("method", sort=False):
         each, total = part[part.language != "all"], part[part.language == "all"]
-        better, worse = (int(((sign * direction * (each[end] - middle)) > 0).sum()) for direction, end in ((1, "low" if sign > 0 else "high"), (-1, "high" if sign > 0 else "low")))
+        better, worse = (
+            int(((sign * direction * (each[end] - middle)) > 0).sum())
+            for direction, end in ((1, "low" if sign > 0 else "high"), (-1, "high" if sign > 0 else "low"))
+        )
         means.append((total if len(total) else each).head(1)[["value", "low", "high"]].assign(system=system))
         mean = f" {_with_interval(means[-1].iloc[0])}," if len(total) else ""
         found.append(f"{system}{mean} better in {better} and worse in {worse} of {len(each)} languages")
-    if len(found) > MANY_SYSTEMS: found = [_in_order(pd.concat(means), middle, more_is_better)]
+    if len(found) > MANY_SYSTEMS:
+        found = [_in_order(pd.concat(means), middle, more_is_better)]
     return [f"{words}: {'; '.join(found)}."] if found else []
 
+
 def _with_interval(row):
-    "A value and its interval."
+    """A value and its interval."""
     return f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
 
+
 def _in_order(means, middle, more_is_better):
-    "Systems that are clearly better, clearly worse, and neither, from the best down: columns system, value, low, high."
+    """Systems that are clearly better, clearly worse, and neither, from the best down: columns system, value, low,
+    high.
+    """
     means = means.sort_values("value", ascending=not more_is_better, kind="stable")
     above, below = means.low > middle, means.high < middle
-    groups = [(title, means[chosen]) for title, chosen in (("Better", above if more_is_better else below), ("Worse", below if more_is_better else above)) if chosen.any()]
-    parts = [f"{title} on average: " + ", ".join(f"{row.system} {_with_interval(row)}" for row in group.itertuples()) for title, group in groups]
+    groups = [
+        (title, means[chosen])
+        for title, chosen in (
+            ("Better", above if more_is_better else below),
+            ("Worse", below if more_is_better else above),
+        )
+        if chosen.any()
+    ]
+    parts = [
+        f"{title} on average: " + ", ".join(f"{row.system} {_with_interval(row)}" for row in group.itertuples())
+        for title, group in groups
+    ]
     even = means[~above & ~below]
-    if len(even): parts.append(f"No difference is shown on average: {', '.join(even.system)} (means {even.value.min():.3f} to {even.value.max():.3f})")
+    if len(even):
+        parts.append(
+            f"No difference is shown on average: {', '.join(even.system)} (means {even.value.min():.3f} to"
+            f" {even.value.max():.3f})"
+        )
     return ". ".join(parts)
 
+
 def checkpoint_sentences(
-    logs:dict, # name -> log with `step` and, at checkpoints, `chrf` on the validation prompts
-)->list[str]:
-    "Return one sentence: at which checkpoint each training was best on the validation prompts. None where no training was measured."
+    logs: dict,  # name -> log with `step` and, at checkpoints, `chrf` on the validation prompts
+) -> list[str]:
+    """Return one sentence: at which checkpoint each training was best on the validation prompts.
+
+    None where no training was measured.
+    """
     found = []
     for name, log in logs.items():
         measured = log[["step", "chrf"]].dropna() if "chrf" in log else log[:0]
-        if not len(measured): continue
+        if not len(measured):
+            continue
         best = measured.loc[measured.chrf.idxmax()]
-        found.append(f"{name} after step {best.step:.0f} of {measured.step.max():.0f} ({best.chrf:.1f}; {measured.chrf.iloc[0]:.1f} untouched, {measured.chrf.iloc[-1]:.1f} at the end)")
+        found.append(
+            f"{name} after step {best.step:.0f} of {measured.step.max():.0f} ({best.chrf:.1f};"
+            f" {measured.chrf.iloc[0]:.1f} untouched, {measured.chrf.iloc[-1]:.1f} at the end)"
+        )
     return [f"Best chrF on the validation prompts: {'; '.join(found)}."] if found else []

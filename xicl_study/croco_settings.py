@@ -17,157 +17,282 @@ from .storage import RecipeError, UnknownNameError
 # %% ../nbs/09e_croco_settings.ipynb #c22e6c20
 NAME_KINDS = ("concept-name", "country-name", "language-name")  # short answers with one right text
 
+
 @dataclass(frozen=True)
 class CrocoSettings:
-    "All choices of the preference pipeline; a recipe's `croco` gives those that differ."
-    prompts:str = "shipped"          # training prompts: "shipped", a file of yours, or a Hub set
-    prompt_columns:dict = field(default_factory=dict) # role -> column of your file or Hub set where they differ: {id: prompt_id, prompt: text}
-    prompts_in:str = ""              # language of your prompts where they have no column for it: en
-    kinds:list = field(default_factory=lambda: list(NAME_KINDS)) # kinds of training prompts; empty: all that the source has
-    question_kinds:list = field(default_factory=list) # kinds that a base model is asked as a question, like the open ones; the others show it examples
-    held_out_kinds:list = field(default_factory=lambda: ["same-language", "which-language"]) # kinds that are only tested: what is forgotten?
-    translation:str = "shipped"      # how training prompts reach a language: "shipped" (they are parallel), a file, or a translation model's id
-    translation_engine:str = "transformers" # of a translation model: "transformers" or "vllm"
-    train_prompts:int = 60           # per language
-    validation_prompts:int = 0       # per language, measured at each checkpoint; 0 measures nothing
-    test_prompts:int = 40            # per language, of the trained kinds
-    held_out_prompts:int = 20        # per language, of the held-out kinds
-    open_prompts:str = "shipped"     # open questions: "shipped", a Hub set such as m-arenahard-v2.1, a file, or "" for none
-    open_languages:list = field(default_factory=list) # languages of the open questions; empty: all evaluated ones that have them
-    open_limit:int = 32              # open questions per language
-    open_answers:int = 1             # sampled answers to each, compared one against one: more of them narrow the interval of the win rate
-    max_prompt_length:int = 4096     # tokens; a longer prompt is dropped whole, and counted
-    chat:bool = True                 # prompts are requests in the policy's chat template; false: a text that a base model goes on with
-    engine:str = "transformers"      # writes candidates: "transformers" or "vllm"
-    gpu_share:float = 0.6            # of an accelerator's memory for vLLM; the reward model needs the rest in the same process
-    vocabulary:str = "full"          # tokens that may be written: "full", or "study": those that the study's languages use
-    k:int = 64                       # candidates per prompt and language
-    temperature:float = 1.0          # of candidates
-    top_p:float = 1.0                # of candidates
-    max_tokens:int = 4096            # longest candidate
-    one_line:bool = False            # an answer ends with its line
-    open_tokens:int = 4096           # longest answer to an open question
-    reward_model:str = "Skywork/Skywork-Reward-V2-Qwen3-8B" # a sequence classifier, or "trained": trained here on English preferences
-    reward_base:str = ""             # what a trained one grows from; the policy when empty
-    reward_template:str = "chat"     # of a reward model from outside: "chat" or "plain"
-    reward_prompts:int = 0           # English prompts that a trained one learns from; 0 for all
-    reward_kinds:list = field(default_factory=list) # kinds of those prompts; empty: all
-    reward_preferences:list = field(default_factory=lambda: list(REFERENCE_KINDS)) # what it learns from them; "own" and "better" need answers of the policy
-    reward_answers:int = 16          # those answers, to each English prompt
-    reward_max_length:int = 512      # tokens of prompt and answer; a trained one leaves longer preferences out
-    reward_epochs:float = 1.0        # passes over their preferences
-    reward_learning_rate:float = 2e-4 # highest
-    rule:str = "mu_minus_2sigma"     # which candidate is rejected
-    prompt_language:str = "chosen"   # language of the prompt of a multilingual pair
-    pooled_rewards:str = "raw"       # of pools of all languages: "raw", as the paper has it, "standardised" within each language first, or "by_prompt": within each language of each prompt
-    answer_languages:str = "any"     # candidates that systems learn from: in "any" language, as the paper has it, or in their prompt's "own": the others get no reward
-    other_policy:str = ""            # writes the off-policy candidates; none when empty
-    tuning:list = field(default_factory=lambda: ["sft_references", "max_r", "dpo_monolingual", "dpo_multilingual"]) # systems of croco_tuning
-    on_policy:list = field(default_factory=lambda: ["dpo_references", "dpo_budget", "online_dpo", "grpo"]) # systems of croco_on_policy, compared with dpo_multilingual
-    ablation:list = field(default_factory=lambda: ["rule-first_quartile", "rule-minimum", "rule-mean", "rule-max_gap"]) # systems of croco_ablation
-    online_tokens:int = 0            # tokens that the online systems and dpo_budget may generate; 0 for as many as all candidates have
-    judge:str = "reward"             # of open answers: "reward", "policy", or the url of an OpenAI-compatible interface
-    judge_model:str = ""             # model of "policy", or name that the interface knows
-    udhr_articles:int = 10           # articles of the Declaration whose log-loss is measured
-    resamples:int = 2000             # bootstrap repetitions
+    """All choices of the preference pipeline; a recipe's `croco` gives those that differ."""
 
-POSITIVE = ("train_prompts", "test_prompts", "open_limit", "open_answers", "max_prompt_length", "k", "max_tokens", "open_tokens", "reward_max_length",
-            "reward_answers", "reward_epochs", "reward_learning_rate", "udhr_articles", "resamples")
+    prompts: str = "shipped"  # training prompts: "shipped", a file of yours, or a Hub set
+    # role -> column of your file or Hub set where they differ: {id: prompt_id, prompt: text}
+    prompt_columns: dict = field(default_factory=dict)
+    prompts_in: str = ""  # language of your prompts where they have no column for it: en
+    # kinds of training prompts; empty: all that the source has
+    kinds: list = field(default_factory=lambda: list(NAME_KINDS))
+    # kinds that a base model is asked as a question, like the open ones; the others show it examples
+    question_kinds: list = field(default_factory=list)
+    # kinds that are only tested: what is forgotten?
+    held_out_kinds: list = field(default_factory=lambda: ["same-language", "which-language"])
+    # how training prompts reach a language: "shipped" (they are parallel), a file, or a translation model's id
+    translation: str = "shipped"
+    translation_engine: str = "transformers"  # of a translation model: "transformers" or "vllm"
+    train_prompts: int = 60  # per language
+    validation_prompts: int = 0  # per language, measured at each checkpoint; 0 measures nothing
+    test_prompts: int = 40  # per language, of the trained kinds
+    held_out_prompts: int = 20  # per language, of the held-out kinds
+    # open questions: "shipped", a Hub set such as m-arenahard-v2.1, a file, or "" for none
+    open_prompts: str = "shipped"
+    # languages of the open questions; empty: all evaluated ones that have them
+    open_languages: list = field(default_factory=list)
+    open_limit: int = 32  # open questions per language
+    # sampled answers to each, compared one against one: more of them narrow the interval of the win rate
+    open_answers: int = 1
+    max_prompt_length: int = 4096  # tokens; a longer prompt is dropped whole, and counted
+    # prompts are requests in the policy's chat template; false: a text that a base model goes on with
+    chat: bool = True
+    engine: str = "transformers"  # writes candidates: "transformers" or "vllm"
+    # of an accelerator's memory for vLLM; the reward model needs the rest in the same process
+    gpu_share: float = 0.6
+    # tokens that may be written: "full", or "study": those that the study's languages use
+    vocabulary: str = "full"
+    k: int = 64  # candidates per prompt and language
+    temperature: float = 1.0  # of candidates
+    top_p: float = 1.0  # of candidates
+    max_tokens: int = 4096  # longest candidate
+    one_line: bool = False  # an answer ends with its line
+    open_tokens: int = 4096  # longest answer to an open question
+    # a sequence classifier, or "trained": trained here on English preferences
+    reward_model: str = "Skywork/Skywork-Reward-V2-Qwen3-8B"
+    reward_base: str = ""  # what a trained one grows from; the policy when empty
+    reward_template: str = "chat"  # of a reward model from outside: "chat" or "plain"
+    reward_prompts: int = 0  # English prompts that a trained one learns from; 0 for all
+    reward_kinds: list = field(default_factory=list)  # kinds of those prompts; empty: all
+    # what it learns from them; "own" and "better" need answers of the policy
+    reward_preferences: list = field(default_factory=lambda: list(REFERENCE_KINDS))
+    reward_answers: int = 16  # those answers, to each English prompt
+    reward_max_length: int = 512  # tokens of prompt and answer; a trained one leaves longer preferences out
+    reward_epochs: float = 1.0  # passes over their preferences
+    reward_learning_rate: float = 2e-4  # highest
+    rule: str = "mu_minus_2sigma"  # which candidate is rejected
+    prompt_language: str = "chosen"  # language of the prompt of a multilingual pair
+    # of pools of all languages: "raw", as the paper has it, "standardised" within each language first, or "by_prompt":
+    # within each language of each prompt
+    pooled_rewards: str = "raw"
+    # candidates that systems learn from: in "any" language, as the paper has it, or in their prompt's "own": the others
+    # get no reward
+    answer_languages: str = "any"
+    other_policy: str = ""  # writes the off-policy candidates; none when empty
+    # systems of croco_tuning
+    tuning: list = field(default_factory=lambda: ["sft_references", "max_r", "dpo_monolingual", "dpo_multilingual"])
+    # systems of croco_on_policy, compared with dpo_multilingual
+    on_policy: list = field(default_factory=lambda: ["dpo_references", "dpo_budget", "online_dpo", "grpo"])
+    # systems of croco_ablation
+    ablation: list = field(default_factory=lambda: ["rule-first_quartile", "rule-minimum", "rule-mean", "rule-max_gap"])
+    # tokens that the online systems and dpo_budget may generate; 0 for as many as all candidates have
+    online_tokens: int = 0
+    # of open answers: "reward", "policy", or the url of an OpenAI-compatible interface
+    judge: str = "reward"
+    judge_model: str = ""  # model of "policy", or name that the interface knows
+    udhr_articles: int = 10  # articles of the Declaration whose log-loss is measured
+    resamples: int = 2000  # bootstrap repetitions
+
+
+POSITIVE = (
+    "train_prompts",
+    "test_prompts",
+    "open_limit",
+    "open_answers",
+    "max_prompt_length",
+    "k",
+    "max_tokens",
+    "open_tokens",
+    "reward_max_length",
+    "reward_answers",
+    "reward_epochs",
+    "reward_learning_rate",
+    "udhr_articles",
+    "resamples",
+)
 POOLED_REWARDS = ("raw", "standardised", "by_prompt")
 ANSWER_LANGUAGES = ("any", "own")
 NOT_NEGATIVE = ("validation_prompts", "held_out_prompts", "temperature", "reward_prompts", "online_tokens")
 
+
 def croco_settings(
-    given:dict, # a recipe's `croco`
-)->CrocoSettings:
-    "Return settings with a recipe's values. Raises `UnknownNameError` and `RecipeError`."
+    given: dict,  # a recipe's `croco`
+) -> CrocoSettings:
+    """Return settings with a recipe's values. Raises `UnknownNameError` and `RecipeError`."""
     settings = CrocoSettings(**checked_values(CrocoSettings, given, "croco"))
     for name in POSITIVE:
-        if getattr(settings, name) <= 0: raise RecipeError(f"croco.{name} must be more than 0, not {getattr(settings, name)}.")
+        if getattr(settings, name) <= 0:
+            raise RecipeError(f"croco.{name} must be more than 0, not {getattr(settings, name)}.")
     for name in NOT_NEGATIVE:
-        if getattr(settings, name) < 0: raise RecipeError(f"croco.{name} must be 0 or more, not {getattr(settings, name)}.")
-    if settings.k < 2: raise RecipeError("croco.k must be 2 or more: a pair needs two candidates.")
+        if getattr(settings, name) < 0:
+            raise RecipeError(f"croco.{name} must be 0 or more, not {getattr(settings, name)}.")
+    if settings.k < 2:
+        raise RecipeError("croco.k must be 2 or more: a pair needs two candidates.")
     for name in ("top_p", "gpu_share"):
-        if not 0 < getattr(settings, name) <= 1: raise RecipeError(f"croco.{name} must be above 0 and at most 1, not {getattr(settings, name)}.")
-    for name, known in (("engine", ("transformers", "vllm")), ("translation_engine", ("transformers", "vllm")), ("vocabulary", ("full", "study")),
-                        ("reward_template", ("chat", "plain")), ("rule", RULES), ("prompt_language", PROMPT_LANGUAGES), ("pooled_rewards", POOLED_REWARDS), ("answer_languages", ANSWER_LANGUAGES)):
-        if getattr(settings, name) not in known: raise UnknownNameError(f"croco.{name}", getattr(settings, name), known)
-    if settings.vocabulary == "study" and not settings.one_line: raise RecipeError("croco.vocabulary: study needs croco.one_line: a restricted vocabulary has no end but the line's.")
+        if not 0 < getattr(settings, name) <= 1:
+            raise RecipeError(f"croco.{name} must be above 0 and at most 1, not {getattr(settings, name)}.")
+    for name, known in (
+        ("engine", ("transformers", "vllm")),
+        ("translation_engine", ("transformers", "vllm")),
+        ("vocabulary", ("full", "study")),
+        ("reward_template", ("chat", "plain")),
+        ("rule", RULES),
+        ("prompt_language", PROMPT_LANGUAGES),
+        ("pooled_rewards", POOLED_REWARDS),
+        ("answer_languages", ANSWER_LANGUAGES),
+    ):
+        if getattr(settings, name) not in known:
+            raise UnknownNameError(f"croco.{name}", getattr(settings, name), known)
+    if settings.vocabulary == "study" and not settings.one_line:
+        raise RecipeError(
+            "croco.vocabulary: study needs croco.one_line: a restricted vocabulary has no end but the line's."
+        )
     if settings.prompts == "shipped" and (settings.prompt_columns or settings.prompts_in):
-        raise RecipeError("croco.prompt_columns and croco.prompts_in are for prompts of your own; name them in croco.prompts.")
-    for name in (*settings.tuning, *settings.on_policy, *settings.ablation): system_of(name)
-    if settings.judge == "policy" and not settings.judge_model: raise RecipeError("croco.judge: policy needs croco.judge_model, the model that judges.")
-    if settings.judge not in ("reward", "policy") and not settings.judge.startswith(("http://", "https://")): raise UnknownNameError("judge", settings.judge, ("reward", "policy"),
-        "An http(s) address works too.")
+        raise RecipeError(
+            "croco.prompt_columns and croco.prompts_in are for prompts of your own; name them in croco.prompts."
+        )
+    for name in (*settings.tuning, *settings.on_policy, *settings.ablation):
+        system_of(name)
+    if settings.judge == "policy" and not settings.judge_model:
+        raise RecipeError("croco.judge: policy needs croco.judge_model, the model that judges.")
+    if settings.judge not in ("reward", "policy") and not settings.judge.startswith(("http://", "https://")):
+        raise UnknownNameError("judge", settings.judge, ("reward", "policy"), "An http(s) address works too.")
     for kind in settings.question_kinds if settings.kinds else ():
-        if kind not in (*settings.kinds, *settings.held_out_kinds): raise UnknownNameError("croco.question_kinds", kind, [*settings.kinds, *settings.held_out_kinds])
-    if not settings.reward_preferences: raise RecipeError(f"croco.reward_preferences is empty; a reward model needs some of {', '.join(PREFERENCE_KINDS)}.")
+        if kind not in (*settings.kinds, *settings.held_out_kinds):
+            raise UnknownNameError("croco.question_kinds", kind, [*settings.kinds, *settings.held_out_kinds])
+    if not settings.reward_preferences:
+        raise RecipeError(
+            f"croco.reward_preferences is empty; a reward model needs some of {', '.join(PREFERENCE_KINDS)}."
+        )
     for kind in settings.reward_preferences:
-        if kind not in PREFERENCE_KINDS: raise UnknownNameError("croco.reward_preferences", kind, PREFERENCE_KINDS)
+        if kind not in PREFERENCE_KINDS:
+            raise UnknownNameError("croco.reward_preferences", kind, PREFERENCE_KINDS)
     both = set(settings.kinds) & set(settings.held_out_kinds)
-    if both: raise RecipeError(f"croco.kinds and croco.held_out_kinds both name {sorted(both)[0]}; what is trained on is not held out.")
-    if "dpo_other_policy" in settings.on_policy and not settings.other_policy: raise RecipeError("The system dpo_other_policy needs croco.other_policy, the policy that writes its candidates.")
+    if both:
+        raise RecipeError(
+            f"croco.kinds and croco.held_out_kinds both name {sorted(both)[0]}; what is trained on is not held out."
+        )
+    if "dpo_other_policy" in settings.on_policy and not settings.other_policy:
+        raise RecipeError(
+            "The system dpo_other_policy needs croco.other_policy, the policy that writes its candidates."
+        )
     return settings
 
 # %% ../nbs/09e_croco_settings.ipynb #d4486c13
 @dataclass(frozen=True)
 class System:
-    "One way to make a policy from the base."
-    name:str                        # in tables and folders
-    method:str                      # "sft", "dpo", "online_dpo" or "grpo"
-    data:str                        # "references", "max_reward", "pairs", "reference_pairs", "other_pairs" or "prompts"
-    pool:str = "all_languages"      # of candidates, one of `preferences.POOLS`
-    each_language:bool = False      # one adapter per language
-    budget:bool = False             # only so many generated tokens as the online systems get
-    rule:str = ""                   # of pairs; the recipe's own when empty
-    prompt_language:str = ""        # of pairs; the recipe's own when empty
-    k:int = 0                       # of candidates; all when 0
-    beta:float = 0.0                # of DPO; the recipe's own when 0
-    sft_weight:float = -1.0         # of DPO; the recipe's own when negative
-    rewards:str = ""                # when languages are pooled, one of POOLED_REWARDS; the recipe's own when empty
-    answer_languages:str = ""       # of candidates, one of ANSWER_LANGUAGES; the recipe's own when empty
+    """One way to make a policy from the base."""
 
-SYSTEMS = {system.name: system for system in (
-    System("sft_references", "sft", "references"), System("sft_references_monolingual", "sft", "references", "in_language", True),
-    System("max_r", "sft", "max_reward"), System("max_r_monolingual", "sft", "max_reward", "in_language", True),
-    System("dpo_monolingual", "dpo", "pairs", "in_language", True), System("dpo_multilingual", "dpo", "pairs"),
-    System("dpo_references", "dpo", "reference_pairs"), System("dpo_other_policy", "dpo", "other_pairs"), System("dpo_budget", "dpo", "pairs", budget=True),
-    System("online_dpo", "online_dpo", "prompts", budget=True), System("grpo", "grpo", "prompts", budget=True))}
+    name: str  # in tables and folders
+    method: str  # "sft", "dpo", "online_dpo" or "grpo"
+    # "references", "max_reward", "pairs", "reference_pairs", "other_pairs" or "prompts"
+    data: str
+    pool: str = "all_languages"  # of candidates, one of `preferences.POOLS`
+    each_language: bool = False  # one adapter per language
+    budget: bool = False  # only so many generated tokens as the online systems get
+    rule: str = ""  # of pairs; the recipe's own when empty
+    prompt_language: str = ""  # of pairs; the recipe's own when empty
+    k: int = 0  # of candidates; all when 0
+    beta: float = 0.0  # of DPO; the recipe's own when 0
+    sft_weight: float = -1.0  # of DPO; the recipe's own when negative
+    # when languages are pooled, one of POOLED_REWARDS; the recipe's own when empty
+    rewards: str = ""
+    answer_languages: str = ""  # of candidates, one of ANSWER_LANGUAGES; the recipe's own when empty
+
+
+SYSTEMS = {
+    system.name: system
+    for system in (
+        System("sft_references", "sft", "references"),
+        System("sft_references_monolingual", "sft", "references", "in_language", True),
+        System("max_r", "sft", "max_reward"),
+        System("max_r_monolingual", "sft", "max_reward", "in_language", True),
+        System("dpo_monolingual", "dpo", "pairs", "in_language", True),
+        System("dpo_multilingual", "dpo", "pairs"),
+        System("dpo_references", "dpo", "reference_pairs"),
+        System("dpo_other_policy", "dpo", "other_pairs"),
+        System("dpo_budget", "dpo", "pairs", budget=True),
+        System("online_dpo", "online_dpo", "prompts", budget=True),
+        System("grpo", "grpo", "prompts", budget=True),
+    )
+}
 
 # What an ablation's name may change: the setting of its system, and its values, or their type and range.
-CHOICES:dict[str, tuple] = {"rule": ("rule", RULES), "prompt": ("prompt_language", PROMPT_LANGUAGES), "pool": ("pool", POOLS), "reward": ("rewards", POOLED_REWARDS),
-           "language": ("answer_languages", ANSWER_LANGUAGES)}
-NUMBERS:dict[str, tuple] = {"k": ("k", int, lambda number: number > 1), "beta": ("beta", float, lambda number: number > 0), "sft": ("sft_weight", float, lambda number: number >= 0)}
+CHOICES: dict[str, tuple] = {
+    "rule": ("rule", RULES),
+    "prompt": ("prompt_language", PROMPT_LANGUAGES),
+    "pool": ("pool", POOLS),
+    "reward": ("rewards", POOLED_REWARDS),
+    "language": ("answer_languages", ANSWER_LANGUAGES),
+}
+NUMBERS: dict[str, tuple] = {
+    "k": ("k", int, lambda number: number > 1),
+    "beta": ("beta", float, lambda number: number > 0),
+    "sft": ("sft_weight", float, lambda number: number >= 0),
+}
+
 
 def system_of(
-    name:str, # of a system or an ablation
-)->System:
-    "Return a system by its name. Raises `UnknownNameError` and `RecipeError`."
-    if name in SYSTEMS: return SYSTEMS[name]
+    name: str,  # of a system or an ablation
+) -> System:
+    """Return a system by its name. Raises `UnknownNameError` and `RecipeError`."""
+    if name in SYSTEMS:
+        return SYSTEMS[name]
     choice, dash, value = name.partition("-")
     base = replace(SYSTEMS["dpo_multilingual"], name=name)
     if not dash or choice not in {**CHOICES, **NUMBERS}:
-        raise UnknownNameError("system", name, [*SYSTEMS, *(f"rule-{rule}" for rule in RULES), "k-8", "beta-0.5", "prompt-random", "pool-in_language",
-                                                *(f"reward-{name}" for name in POOLED_REWARDS), *(f"language-{name}" for name in ANSWER_LANGUAGES), "sft-0"])
+        raise UnknownNameError(
+            "system",
+            name,
+            [
+                *SYSTEMS,
+                *(f"rule-{rule}" for rule in RULES),
+                "k-8",
+                "beta-0.5",
+                "prompt-random",
+                "pool-in_language",
+                *(f"reward-{name}" for name in POOLED_REWARDS),
+                *(f"language-{name}" for name in ANSWER_LANGUAGES),
+                "sft-0",
+            ],
+        )
     if choice in CHOICES:
         setting, known = CHOICES[choice]
-        if value not in known: raise UnknownNameError(f"value of the ablation {choice}", value, known)
-        change:dict = {setting: value}
+        if value not in known:
+            raise UnknownNameError(f"value of the ablation {choice}", value, known)
+        change: dict = {setting: value}
         return replace(base, **change)
     setting, made, fits = NUMBERS[choice]
-    try: number = made(value)
-    except ValueError: raise RecipeError(f"The ablation {name!r} needs a number behind the dash, for example k-8 or beta-0.5.") from None
-    if not fits(number): raise RecipeError(f"The ablation {name!r} is out of range.")
+    try:
+        number = made(value)
+    except ValueError:
+        raise RecipeError(
+            f"The ablation {name!r} needs a number behind the dash, for example k-8 or beta-0.5."
+        ) from None
+    if not fits(number):
+        raise RecipeError(f"The ablation {name!r} is out of range.")
     return replace(base, **{setting: number})
 
-EXPERIMENT_SYSTEMS = {"croco_pairs": (), "croco_reward": (), "croco_tuning": ("tuning",), "croco_on_policy": ("on_policy",), "croco_ablation": ("ablation",),
-                      "croco": ("tuning", "on_policy", "ablation")}
+
+EXPERIMENT_SYSTEMS = {
+    "croco_pairs": (),
+    "croco_reward": (),
+    "croco_tuning": ("tuning",),
+    "croco_on_policy": ("on_policy",),
+    "croco_ablation": ("ablation",),
+    "croco": ("tuning", "on_policy", "ablation"),
+}
+
 
 def croco_systems(
-    given:dict,            # a recipe's `croco`
-    experiment:str="croco",# a recipe's `experiment`
-)->list[str]:
-    "Return the names of the systems that an experiment trains: those of its lists, and dpo_multilingual, with which they are compared."
+    given: dict,  # a recipe's `croco`
+    experiment: str = "croco",  # a recipe's `experiment`
+) -> list[str]:
+    """Return the names of the systems that an experiment trains: those of its lists, and dpo_multilingual, with which
+    they are compared.
+    """
     settings, groups = croco_settings(given), EXPERIMENT_SYSTEMS.get(experiment, ())
     names = [name for group in groups for name in getattr(settings, group)]
     compared = ["dpo_multilingual"] if {"on_policy", "ablation"} & set(groups) else []
@@ -175,27 +300,43 @@ def croco_systems(
 
 # %% ../nbs/09e_croco_settings.ipynb #d3072ebe
 def check_croco(
-    recipe, # a typed recipe with a `croco` group
+    recipe,  # a typed recipe with a `croco` group
 ):
-    "Raise `UnknownNameError`, `RecipeError` or `DataError` when a setting, a kind of prompt or a language does not exist or does not fit."
+    """Raise `UnknownNameError`, `RecipeError` or `DataError` when a setting, a kind of prompt or a language does not
+    exist or does not fit.
+    """
     from xicl_study.instructions import HUB_PROMPTS, KINDS, _kind_file, _kind_rows
     from xicl_study.languages import language
+
     settings = croco_settings(recipe.croco)
     training = preference_settings(recipe.preference)
-    if recipe.preference.get("chat", settings.chat) != settings.chat: raise RecipeError(f"Recipe {recipe.name}: preference.chat follows croco.chat; leave it out.")
-    if {system_of(name).method for name in croco_systems(recipe.croco, recipe.experiment)} & {"online_dpo", "grpo"} and training.max_new_tokens > settings.max_tokens:
-        raise RecipeError(f"Recipe {recipe.name}: preference.max_new_tokens ({training.max_new_tokens}) is more than croco.max_tokens ({settings.max_tokens}); "
-                          "online answers would be longer than the candidates.")
+    if recipe.preference.get("chat", settings.chat) != settings.chat:
+        raise RecipeError(f"Recipe {recipe.name}: preference.chat follows croco.chat; leave it out.")
+    if {system_of(name).method for name in croco_systems(recipe.croco, recipe.experiment)} & {
+        "online_dpo",
+        "grpo",
+    } and training.max_new_tokens > settings.max_tokens:
+        raise RecipeError(
+            f"Recipe {recipe.name}: preference.max_new_tokens ({training.max_new_tokens}) is more than croco.max_tokens"
+            f" ({settings.max_tokens}); online answers would be longer than the candidates."
+        )
     for kind in (*(settings.kinds if settings.prompts == "shipped" else ()), *settings.held_out_kinds):
-        if kind not in KINDS: raise UnknownNameError("kind of prompt", kind, KINDS)
+        if kind not in KINDS:
+            raise UnknownNameError("kind of prompt", kind, KINDS)
     for path in (settings.prompts, settings.translation, settings.open_prompts):
-        if Path(path).suffix in (".csv", ".tsv", ".jsonl", ".parquet") and not Path(path).is_file(): raise RecipeError(f"Recipe {recipe.name}: there is no file {path}.")
+        if Path(path).suffix in (".csv", ".tsv", ".jsonl", ".parquet") and not Path(path).is_file():
+            raise RecipeError(f"Recipe {recipe.name}: there is no file {path}.")
     if settings.prompts == "shipped" and settings.translation != "shipped" and not Path(settings.translation).is_file():
-        raise RecipeError(f"Recipe {recipe.name}: the shipped prompts ask for words “in English”, and a translation would go on asking for English words. They are parallel: "
-                          "leave croco.translation at shipped, or give English prompts of your own in croco.prompts.")
+        raise RecipeError(
+            f"Recipe {recipe.name}: the shipped prompts ask for words “in English”, and a translation would go on"
+            " asking for English words. They are parallel: leave croco.translation at shipped, or give English prompts"
+            " of your own in croco.prompts."
+        )
     shipped = {code for kind in KINDS for code, _ in _kind_rows(_kind_file(kind))}
     for code in (*recipe.languages, *recipe.train_languages):
-        if language(code).code != code: raise RecipeError(f"Recipe {recipe.name}: write {language(code).code} instead of {code}.")
-        if code not in shipped: raise UnknownNameError("language of the shipped test prompts", code, shipped)
-    if settings.open_prompts not in ("", "shipped", *HUB_PROMPTS) and not Path(settings.open_prompts).is_file(): raise UnknownNameError("source of open questions",
-        settings.open_prompts, ("shipped", *HUB_PROMPTS))
+        if language(code).code != code:
+            raise RecipeError(f"Recipe {recipe.name}: write {language(code).code} instead of {code}.")
+        if code not in shipped:
+            raise UnknownNameError("language of the shipped test prompts", code, shipped)
+    if settings.open_prompts not in ("", "shipped", *HUB_PROMPTS) and not Path(settings.open_prompts).is_file():
+        raise UnknownNameError("source of open questions", settings.open_prompts, ("shipped", *HUB_PROMPTS))

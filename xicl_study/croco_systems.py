@@ -14,8 +14,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from .answer_language import in_own_language
-from .croco_data import (CrocoPrompts, budget_tokens, candidate_sampling, croco_prompts, load_policy, own_language_only, prompt_length, read_pools, reward_model_of, system_pools,
-                                   trained_languages, training_rows)
+from xicl_study.croco_data import (
+    CrocoPrompts,
+    budget_tokens,
+    candidate_sampling,
+    croco_prompts,
+    load_policy,
+    own_language_only,
+    prompt_length,
+    read_pools,
+    reward_model_of,
+    system_pools,
+    trained_languages,
+    training_rows,
+)
 from .croco_settings import CrocoSettings, System, croco_settings, croco_systems, system_of
 from .evaluation import chrf, exact_match
 from .instructions import KINDS, LISTED, Instruction
@@ -24,213 +36,339 @@ from .storage import DataError, read_json, write_parquet
 
 # %% ../nbs/12e_croco_systems.ipynb #33bcb763
 def verified(
-    instruction:Instruction, # with references
-    answer:str,              # what a policy wrote
-)->tuple[float,float]:
-    "Return (exact, chrF from 0 to 100) of an answer; NaN without references."
-    if not instruction.reference: return math.nan, math.nan
+    instruction: Instruction,  # with references
+    answer: str,  # what a policy wrote
+) -> tuple[float, float]:
+    """Return (exact, chrF from 0 to 100) of an answer; NaN without references."""
+    if not instruction.reference:
+        return math.nan, math.nan
     wanted = LISTED.get(instruction.kind)
-    if wanted is None: return exact_match(answer, *instruction.reference), chrf(answer, *instruction.reference)
-    words = list(dict.fromkeys(word.strip() for word in answer.replace("、", ",").replace("،", ",").replace("，", ",").split(",") if word.strip()))[:wanted]
+    if wanted is None:
+        return exact_match(answer, *instruction.reference), chrf(answer, *instruction.reference)
+    words = list(
+        dict.fromkeys(
+            word.strip()
+            for word in answer.replace("、", ",").replace("،", ",").replace("，", ",").split(",")
+            if word.strip()
+        )
+    )[:wanted]
     known = {reference.casefold() for reference in instruction.reference}
-    return (sum(word.casefold() in known for word in words) / wanted,
-            sum(chrf(word, *instruction.reference) for word in words) / wanted)
+    return (
+        sum(word.casefold() in known for word in words) / wanted,
+        sum(chrf(word, *instruction.reference) for word in words) / wanted,
+    )
 
 # %% ../nbs/12e_croco_systems.ipynb #e2aaad87
 def system_folder(
-    folder:str|Path, # the study's folder
-    name:str,        # of a system
-    seed:int=0,      # of the study
-)->Path:
-    "Return where a system is trained."
-    return Path(folder)/"runs"/"croco_tune"/name/str(seed)
+    folder: str | Path,  # the study's folder
+    name: str,  # of a system
+    seed: int = 0,  # of the study
+) -> Path:
+    """Return where a system is trained."""
+    return Path(folder) / "runs" / "croco_tune" / name / str(seed)
+
 
 def system_settings(
-    system:System,          # a system
-    recipe:dict,            # a resolved recipe
-    pools:pd.DataFrame,     # all candidates
-)->PreferenceSettings:
-    "Return the numbers of a system's training."
+    system: System,  # a system
+    recipe: dict,  # a resolved recipe
+    pools: pd.DataFrame,  # all candidates
+) -> PreferenceSettings:
+    """Return the numbers of a system's training."""
     settings, numbers = croco_settings(recipe["croco"]), preference_settings(recipe["preference"])
-    numbers = replace(numbers, chat=settings.chat, one_line=settings.one_line, beta=system.beta or numbers.beta, sft_weight=numbers.sft_weight if system.sft_weight < 0 else system.sft_weight)
-    if system.method not in ("online_dpo", "grpo"): return numbers
+    numbers = replace(
+        numbers,
+        chat=settings.chat,
+        one_line=settings.one_line,
+        beta=system.beta or numbers.beta,
+        sft_weight=numbers.sft_weight if system.sft_weight < 0 else system.sft_weight,
+    )
+    if system.method not in ("online_dpo", "grpo"):
+        return numbers
     answers = numbers.micro_batch * numbers.accumulation * (2 if system.method == "online_dpo" else 1)
     length = min(numbers.max_new_tokens, max(1.0, float(pools.n_tokens.mean())))
     return replace(numbers, steps=max(1, round(budget_tokens(settings, pools) / (answers * length))))
 
+
 def validation_measure(
-    prompts:Sequence[Instruction], # validation prompts
-    settings:CrocoSettings,        # of the study
-)->Callable|None:
-    "Return a function from a policy to its mean scores on the validation prompts, or None when there are none."
-    if not prompts: return None
+    prompts: Sequence[Instruction],  # validation prompts
+    settings: CrocoSettings,  # of the study
+) -> Callable | None:
+    """Return a function from a policy to its mean scores on the validation prompts, or None when there are none."""
+    if not prompts:
+        return None
     from xicl_study.engines import Request, TransformersEngine
+
     sampling = candidate_sampling(settings, n=1, temperature=0.0)
+
     def measure(policy):
-        answers = TransformersEngine(policy).write([Request(item.prompt, item.language, ("0" * 24,)) for item in prompts], sampling)
+        answers = TransformersEngine(policy).write(
+            [Request(item.prompt, item.language, ("0" * 24,)) for item in prompts], sampling
+        )
         scores = [verified(item, answer.text) for item, (answer,) in zip(prompts, answers)]
-        return {"exact": sum(exact for exact, _ in scores) / len(scores), "chrf": sum(value for _, value in scores) / len(scores)}
+        return {
+            "exact": sum(exact for exact, _ in scores) / len(scores),
+            "chrf": sum(value for _, value in scores) / len(scores),
+        }
+
     return measure
 
+
 def tune_system(
-    recipe:dict,     # a resolved recipe
-    folder:str|Path, # the study's folder
-    name:str,        # of the system
-    seed:int=0,      # of the study
-    progress:Callable|None=None, # called with (done, total, note)
-)->pd.DataFrame:
-    "Train a system, or go on, or find it done; return one row per adapter and write summary.parquet. Raises `DataError` and `ModelError`."
+    recipe: dict,  # a resolved recipe
+    folder: str | Path,  # the study's folder
+    name: str,  # of the system
+    seed: int = 0,  # of the study
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> pd.DataFrame:
+    """Train a system, or go on, or find it done; return one row per adapter and write summary.parquet.
+
+    Raises `DataError` and `ModelError`.
+    """
     from xicl_study.models import release_memory
+
     system, settings, place = system_of(name), croco_settings(recipe["croco"]), system_folder(folder, name, seed)
     pools = read_pools(recipe, folder, seed, progress, other=system.data == "other_pairs")
     prompts = croco_prompts(recipe, folder, prompt_length(recipe), ("train", "validation"))
     numbers, rows = system_settings(system, recipe, pools), []
-    for part in (list(dict.fromkeys(pools.language)) if system.each_language else ["all"]):
+    for part in list(dict.fromkeys(pools.language)) if system.each_language else ["all"]:
         policy = load_policy(recipe)
         own = pools if part == "all" else pools[pools.language == part]
         table, counts = training_rows(system, own, prompts.train, settings, seed)
         measure = validation_measure([item for item in prompts.validation if part in ("all", item.language)], settings)
-        adapter = _train(system, policy, table, place/part, numbers, seed, measure, progress, recipe, folder)
-        facts = read_json(place/part/"training.json")
-        used = system_pools(system, own, settings).n_tokens.sum() if system.data in ("pairs", "max_reward", "reference_pairs", "other_pairs") else facts["generated_tokens"]
-        rows.append({"system": name, "part": part, "adapter": adapter.relative_to(place).as_posix(), "rows": len(table), "steps": facts["steps"], "seconds": facts["seconds"],
-                     "generated_tokens": int(used), **{f"count_{key}": value for key, value in counts.items()}})
+        adapter = _train(system, policy, table, place / part, numbers, seed, measure, progress, recipe, folder)
+        facts = read_json(place / part / "training.json")
+        used = (
+            system_pools(system, own, settings).n_tokens.sum()
+            if system.data in ("pairs", "max_reward", "reference_pairs", "other_pairs")
+            else facts["generated_tokens"]
+        )
+        rows.append(
+            {
+                "system": name,
+                "part": part,
+                "adapter": adapter.relative_to(place).as_posix(),
+                "rows": len(table),
+                "steps": facts["steps"],
+                "seconds": facts["seconds"],
+                "generated_tokens": int(used),
+                **{f"count_{key}": value for key, value in counts.items()},
+            }
+        )
         policy = None
         release_memory()
     summary = pd.DataFrame(rows)
-    write_parquet(place/"summary.parquet", summary)
+    write_parquet(place / "summary.parquet", summary)
     return summary
 
+
 def _train(system, policy, table, place, numbers, seed, measure, progress, recipe, folder):
-    "Call the trainer of a system."
+    """Call the trainer of a system."""
     from xicl_study import preference_trainers as trainers
-    if system.method == "sft": return trainers.train_sft(policy, table, place, numbers, seed, measure, progress)
-    if system.method == "dpo": return trainers.train_dpo(policy, table, place, numbers, seed, measure, progress)
+
+    if system.method == "sft":
+        return trainers.train_sft(policy, table, place, numbers, seed, measure, progress)
+    if system.method == "dpo":
+        return trainers.train_dpo(policy, table, place, numbers, seed, measure, progress)
     reward, scored_by = reward_model_of(recipe, folder, seed), ""
-    score:Callable = lambda asked, answers: reward.score(asked, answers)
+    score: Callable = lambda asked, answers: reward.score(asked, answers)
     if own_language_only(system, croco_settings(recipe["croco"])):
-        score, scored_by = losing_elsewhere(score, dict(zip(table.prompt, table.language)), trained_languages(recipe)), ", in its language"
+        score, scored_by = (
+            losing_elsewhere(score, dict(zip(table.prompt, table.language)), trained_languages(recipe)),
+            ", in its language",
+        )
     train = trainers.train_grpo if system.method == "grpo" else trainers.train_online_dpo
-    return train(policy, table, score, place, numbers, seed, measure, progress, scored_by=reward.fingerprint + scored_by)
+    return train(
+        policy, table, score, place, numbers, seed, measure, progress, scored_by=reward.fingerprint + scored_by
+    )
+
 
 def losing_elsewhere(
-    score:Callable,          # (prompts, answers) -> rewards
-    language_of:dict,        # prompt -> BCP-47 code
-    languages:Sequence[str], # of the study, for the language check
-)->Callable:
-    "Return a reward by which an answer in another language than its prompt loses: one deviation below the lowest of its batch (ours)."
+    score: Callable,  # (prompts, answers) -> rewards
+    language_of: dict,  # prompt -> BCP-47 code
+    languages: Sequence[str],  # of the study, for the language check
+) -> Callable:
+    """Return a reward by which an answer in another language than its prompt loses: one deviation below the lowest of
+    its batch (ours).
+    """
+
     def scored(prompts, answers):
-        rewards, own = np.asarray(score(prompts, answers), dtype=float), np.array(in_own_language(answers, [language_of[prompt] for prompt in prompts], languages))
+        rewards, own = (
+            np.asarray(score(prompts, answers), dtype=float),
+            np.array(in_own_language(answers, [language_of[prompt] for prompt in prompts], languages)),
+        )
         present = rewards[np.isfinite(rewards)]
-        return np.where(own | ~np.isfinite(rewards), rewards, present.min() - (present.std() or 1.0)) if len(present) else rewards
+        return (
+            np.where(own | ~np.isfinite(rewards), rewards, present.min() - (present.std() or 1.0))
+            if len(present)
+            else rewards
+        )
+
     return scored
 
 # %% ../nbs/12e_croco_systems.ipynb #030d81a0
 def adapters_in(
-    recipe:dict,     # a resolved recipe
-    folder:str|Path, # the study's folder
-    language:str,    # of the evaluation
-    seed:int=0,      # of the study
-    progress:Callable|None=None, # called with (done, total, note)
-)->dict[str,Path|None]:
-    "Return system -> adapter folder in a language; the base has None. By hand, with no study around, missing systems are trained."
-    found:dict[str, Path|None] = {"base": None}
-    inside = (Path(folder)/"prepared.json").is_file()
+    recipe: dict,  # a resolved recipe
+    folder: str | Path,  # the study's folder
+    language: str,  # of the evaluation
+    seed: int = 0,  # of the study
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> dict[str, Path | None]:
+    """Return system -> adapter folder in a language; the base has None.
+
+    By hand, with no study around, missing systems are trained.
+    """
+    found: dict[str, Path | None] = {"base": None}
+    inside = (Path(folder) / "prepared.json").is_file()
     for name in croco_systems(recipe["croco"], recipe.get("experiment", "croco")):
         place = system_folder(folder, name, seed)
-        if not (place/"summary.parquet").is_file() and not inside: tune_system(recipe, folder, name, seed, progress)
+        if not (place / "summary.parquet").is_file() and not inside:
+            tune_system(recipe, folder, name, seed, progress)
         part = language if system_of(name).each_language else "all"
-        if (place/"summary.parquet").is_file() and (place/part/"adapter"/"whole.json").is_file(): found[name] = place/part/"adapter"
+        if (place / "summary.parquet").is_file() and (place / part / "adapter" / "whole.json").is_file():
+            found[name] = place / part / "adapter"
     return found
 
 # %% ../nbs/12e_croco_systems.ipynb #18f733a7
 def system_answers(
-    policy,                    # a policy with the adapter that is on
-    prompts:CrocoPrompts,      # of the study
-    language:str,              # of the prompts
-    store,                     # a `CandidateStore`
-    settings:CrocoSettings,    # of the study
-    seed:int=0,                # of the sampled answers
-    progress:Callable|None=None, # called with (done, total, note)
-)->pd.DataFrame:
-    "Return a policy's answers to test prompts, held-out prompts and open questions in a language, with their scores."
+    policy,  # a policy with the adapter that is on
+    prompts: CrocoPrompts,  # of the study
+    language: str,  # of the prompts
+    store,  # a `CandidateStore`
+    settings: CrocoSettings,  # of the study
+    seed: int = 0,  # of the sampled answers
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> pd.DataFrame:
+    """Return a policy's answers to test prompts, held-out prompts and open questions in a language, with their scores."""
     from xicl_study.candidates import generate_candidates
     from xicl_study.engines import TransformersEngine
+
     engine, frames = TransformersEngine(policy), []
     for part in ("test", "held_out", "open"):
         wanted = prompts.of(part, language)
-        if not wanted: continue
-        sampling = candidate_sampling(settings, n=settings.open_answers, max_tokens=settings.open_tokens) if part == "open" else candidate_sampling(settings, n=1, temperature=0.0)
-        answers = generate_candidates(engine, wanted, sampling, store, seed, prompts_per_shard=64, progress=progress)  # one answer each: read and written in one batch
+        if not wanted:
+            continue
+        sampling = (
+            candidate_sampling(settings, n=settings.open_answers, max_tokens=settings.open_tokens)
+            if part == "open"
+            else candidate_sampling(settings, n=1, temperature=0.0)
+        )
+        # one answer each: read and written in one batch
+        answers = generate_candidates(engine, wanted, sampling, store, seed, prompts_per_shard=64, progress=progress)
         by_id = {item.id: item for item in wanted}
         items = [by_id[item] for item in answers.prompt_id]
         scores = [verified(item, answer) for item, answer in zip(items, answers.answer)]
-        frames.append(answers[["prompt_id", "language", "number", "answer", "n_tokens", "finished"]].rename(columns={"prompt_id": "item"}).assign(part=part, kind=[item.kind for item in items],
-            prompt=[item.prompt for item in items], reference=[item.reference[0] if item.reference else "" for item in items], exact=[exact for exact, _ in scores],
-                chrf=[value for _, value in scores]))
-    if not frames: raise DataError(f"There is nothing to answer in {language}.")
+        frames.append(
+            answers[["prompt_id", "language", "number", "answer", "n_tokens", "finished"]]
+            .rename(columns={"prompt_id": "item"})
+            .assign(
+                part=part,
+                kind=[item.kind for item in items],
+                prompt=[item.prompt for item in items],
+                reference=[item.reference[0] if item.reference else "" for item in items],
+                exact=[exact for exact, _ in scores],
+                chrf=[value for _, value in scores],
+            )
+        )
+    if not frames:
+        raise DataError(f"There is nothing to answer in {language}.")
     return pd.concat(frames, ignore_index=True)
 
+
 def article_losses(
-    policy,        # a policy with the adapter that is on
-    language:str,  # of the Declaration
-    articles:int,  # how many paragraphs, the first ones
-    seen:Sequence[str]=(), # splits whose paragraphs are left out, because they were prompts
-)->pd.DataFrame:
-    "Return the log-loss of paragraphs of the Declaration in bits per byte: item, bits_per_byte, bytes."
+    policy,  # a policy with the adapter that is on
+    language: str,  # of the Declaration
+    articles: int,  # how many paragraphs, the first ones
+    seen: Sequence[str] = (),  # splits whose paragraphs are left out, because they were prompts
+) -> pd.DataFrame:
+    """Return the log-loss of paragraphs of the Declaration in bits per byte: item, bits_per_byte, bytes."""
     import unicodedata
     from xicl_study.scoring import score_texts
     from xicl_study.tasks import udhr_texts
+
     texts = [unicodedata.normalize("NFC", text) for text in udhr_texts(language, seen)[:articles]]
     values = score_texts(policy, [""] * len(texts), texts)
-    return pd.DataFrame([{"item": item, "bits_per_byte": -value / math.log(2) / len(text.encode()), "bytes": len(text.encode())} for item, (text, value) in enumerate(zip(texts, values))])
+    return pd.DataFrame(
+        [
+            {"item": item, "bits_per_byte": -value / math.log(2) / len(text.encode()), "bytes": len(text.encode())}
+            for item, (text, value) in enumerate(zip(texts, values))
+        ]
+    )
+
 
 def answer_language(
-    recipe:dict,     # a resolved recipe
-    folder:str|Path, # the study's folder
-    language:str,    # of the evaluation
-    seed:int=0,      # of the study
-    progress:Callable|None=None, # called with (done, total, note)
-)->tuple[pd.DataFrame,pd.DataFrame]:
-    "Return all systems' answers and log-losses in a language, with the column `system`, and write answers.parquet and losses.parquet."
+    recipe: dict,  # a resolved recipe
+    folder: str | Path,  # the study's folder
+    language: str,  # of the evaluation
+    seed: int = 0,  # of the study
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return all systems' answers and log-losses in a language, with the column `system`, and write answers.parquet and
+    losses.parquet.
+    """
     from xicl_study.candidates import CandidateStore
     from xicl_study.adapters import load_adapter, using_adapter
+
     settings, place = croco_settings(recipe["croco"]), answer_folder(folder, language, seed)
     adapters, policy = adapters_in(recipe, folder, language, seed, progress), load_policy(recipe)
-    prompts, store, answers, losses = croco_prompts(recipe, folder, parts=("test", "held_out", "open")), CandidateStore(Path(folder)/"candidates"), [], []
+    prompts, store, answers, losses = (
+        croco_prompts(recipe, folder, parts=("test", "held_out", "open")),
+        CandidateStore(Path(folder) / "candidates"),
+        [],
+        [],
+    )
     seen = ("train", "validation") if settings.prompts == "shipped" and "article" in (settings.kinds or KINDS) else ()
     for number, (name, adapter) in enumerate(adapters.items()):
-        if progress: progress(number, len(adapters), "systems")
+        if progress:
+            progress(number, len(adapters), "systems")
         inside = name.replace(".", "_")  # torch takes no dot in the name of a module, and beta-0.5 has one
-        if adapter: load_adapter(policy, inside, adapter)
+        if adapter:
+            load_adapter(policy, inside, adapter)
         with using_adapter(policy, inside if adapter else None):
             answers.append(system_answers(policy, prompts, language, store, settings, seed).assign(system=name))
-            losses.append(article_losses(policy, language, settings.udhr_articles, seen).assign(system=name, language=language))
-    if progress: progress(len(adapters), len(adapters), "systems")
+            losses.append(
+                article_losses(policy, language, settings.udhr_articles, seen).assign(system=name, language=language)
+            )
+    if progress:
+        progress(len(adapters), len(adapters), "systems")
     result = pd.concat(answers, ignore_index=True), pd.concat(losses, ignore_index=True)
-    write_parquet(place/"answers.parquet", result[0])
-    write_parquet(place/"losses.parquet", result[1])
+    write_parquet(place / "answers.parquet", result[0])
+    write_parquet(place / "losses.parquet", result[1])
     return result
 
+
 def answer_folder(
-    folder:str|Path, # the study's folder
-    language:str,    # of the evaluation
-    seed:int=0,      # of the study
-)->Path:
-    "Return where the answers in a language lie."
-    return Path(folder)/"runs"/"croco_answers"/language/str(seed)
+    folder: str | Path,  # the study's folder
+    language: str,  # of the evaluation
+    seed: int = 0,  # of the study
+) -> Path:
+    """Return where the answers in a language lie."""
+    return Path(folder) / "runs" / "croco_answers" / language / str(seed)
+
 
 def read_answers(
-    recipe:dict,     # a resolved recipe
-    folder:str|Path, # the study's folder
-    seed:int=0,      # of the study
-    progress:Callable|None=None, # called with (done, total, note)
-)->tuple[pd.DataFrame,pd.DataFrame]:
-    "Return answers and log-losses of all evaluated languages. In a study those that failed are left out; by hand, what is missing is made."
+    recipe: dict,  # a resolved recipe
+    folder: str | Path,  # the study's folder
+    seed: int = 0,  # of the study
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return answers and log-losses of all evaluated languages.
+
+    In a study those that failed are left out; by hand, what is missing is made.
+    """
     from xicl_study.storage import read_parquet
-    inside = (Path(folder)/"prepared.json").is_file()
+
+    inside = (Path(folder) / "prepared.json").is_file()
     for code in recipe["languages"] if not inside else ():
-        answer_language(recipe, folder, code, seed, progress)  # the systems may be others than last time; what was answered is found
-    places = [place for place in (answer_folder(folder, code, seed) for code in recipe["languages"]) if (place/"losses.parquet").is_file()]
-    if not places: raise DataError(f"{folder} has no answers. Run the study first: xicl run")
-    return tuple(pd.concat([read_parquet(place/f"{name}.parquet") for place in places], ignore_index=True) for name in ("answers", "losses"))
+        # the systems may be others than last time; what was answered is found
+        answer_language(recipe, folder, code, seed, progress)
+    places = [
+        place
+        for place in (answer_folder(folder, code, seed) for code in recipe["languages"])
+        if (place / "losses.parquet").is_file()
+    ]
+    if not places:
+        raise DataError(f"{folder} has no answers. Run the study first: xicl run")
+    return tuple(
+        pd.concat([read_parquet(place / f"{name}.parquet") for place in places], ignore_index=True)
+        for name in ("answers", "losses")
+    )

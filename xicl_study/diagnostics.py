@@ -16,150 +16,270 @@ from .storage import DataError, UnknownNameError
 # %% ../nbs/12g_diagnostics.ipynb #6659de3c
 @dataclass(frozen=True)
 class Thresholds:
-    "Where a signature begins. All are ours."
-    steps:int = 8                  # a shorter log is not judged
-    edge:float = 0.25              # share of the steps that counts as its beginning, and as its end
-    loss_rise:float = 1.5          # end of the loss over its beginning: diverging
-    kl_drop:float = 0.3            # end of the answers' KL over its beginning: demonstrations are being ignored
-    kl_floor:float = 0.02          # nats; a KL below it is ignored demonstrations, wherever it began
-    share:float = 0.9              # share of the advantage's variance that one part carries: it decides alone
-    kl_base:float = 0.5            # nats per written token from the base: drifted away
-    leakage:float = 0.05           # share of demonstrations that contain the query
-    diversity_floor:float = 0.05   # mean diversity of the sets: all alike
-    coherence_floor:float = 0.05   # mean squared distance of inputs and labels: the space has collapsed
-    plateau:float = 2.0            # standard errors that reward and answer loss must move from beginning to end
-    accuracy_drop:float = 0.05     # fall of the validation accuracy while the reward rises
-    low_resource_gap:float = 0.15  # accuracy of the high tier minus that of the low tier
-    agreement:float = 0.6          # share of equal answers to the same item in two languages
+    """Where a signature begins. All are ours."""
+
+    steps: int = 8  # a shorter log is not judged
+    edge: float = 0.25  # share of the steps that counts as its beginning, and as its end
+    loss_rise: float = 1.5  # end of the loss over its beginning: diverging
+    kl_drop: float = 0.3  # end of the answers' KL over its beginning: demonstrations are being ignored
+    kl_floor: float = 0.02  # nats; a KL below it is ignored demonstrations, wherever it began
+    share: float = 0.9  # share of the advantage's variance that one part carries: it decides alone
+    kl_base: float = 0.5  # nats per written token from the base: drifted away
+    leakage: float = 0.05  # share of demonstrations that contain the query
+    diversity_floor: float = 0.05  # mean diversity of the sets: all alike
+    coherence_floor: float = 0.05  # mean squared distance of inputs and labels: the space has collapsed
+    plateau: float = 2.0  # standard errors that reward and answer loss must move from beginning to end
+    accuracy_drop: float = 0.05  # fall of the validation accuracy while the reward rises
+    low_resource_gap: float = 0.15  # accuracy of the high tier minus that of the low tier
+    agreement: float = 0.6  # share of equal answers to the same item in two languages
+
 
 @dataclass(frozen=True)
 class Finding:
-    "Something that is wrong with a training."
-    name:str      # of the signature
-    seen:str      # the number that crossed its threshold, in words
-    meaning:str   # what it says
-    change:str    # what to try
+    """Something that is wrong with a training."""
+
+    name: str  # of the signature
+    seen: str  # the number that crossed its threshold, in words
+    meaning: str  # what it says
+    change: str  # what to try
+
 
 SIGNATURES = {
-    "diverging": ("The loss rises: the steps are too large.", "Lower training.learning_rate by half, or raise queries_per_step."),
-    "plateau": ("Neither the reward nor the answer loss has moved: nothing is being learned.", "Rebalance alpha and beta, then raise learning_rate or samples_per_query."),
-    "demonstrations ignored": ("Answers with and without demonstrations have become the same, the trivial minimum of the alignment loss.",
-        "Lower lambda_align, keep align_detach: without, or raise policy_weight and alpha."),
+    "diverging": (
+        "The loss rises: the steps are too large.",
+        "Lower training.learning_rate by half, or raise queries_per_step.",
+    ),
+    "plateau": (
+        "Neither the reward nor the answer loss has moved: nothing is being learned.",
+        "Rebalance alpha and beta, then raise learning_rate or samples_per_query.",
+    ),
+    "demonstrations ignored": (
+        "Answers with and without demonstrations have become the same, the trivial minimum of the alignment loss.",
+        "Lower lambda_align, keep align_detach: without, or raise policy_weight and alpha.",
+    ),
     "accuracy decides alone": ("The diversity part has no say in the advantages.", "Raise beta, or lower alpha."),
-    "diversity decides alone": ("The accuracy part has no say in the advantages: the policy learns to write odd things, not useful ones.", "Lower beta, or raise alpha."),
-    "sets all alike": ("The demonstrations of a set repeat one another.", "Raise beta, raise temperature, set top_k to 0."),
-    "space collapsed": ("Inputs and labels lie at one point, so closeness means nothing any more.", "Lower lambda_coh."),
-    "drifted from the base": ("The policy writes text that its base finds improbable.", "Raise kl_weight, or lower policy_weight."),
-    "query leaks": ("Demonstrations repeat the query, so the policy may learn to copy instead of to select.", "Raise kl_weight, and look at the written sets before quoting an accuracy."),
-    "reward without accuracy": ("The reward rises while held-out accuracy falls: the reward is being gamed, or the policy is over-fitting.",
-        "Stop earlier, use more training items, or set hard_accuracy."),
-    "weak low-resource languages": ("The gap between tiers is large; the digest takes it as too weak a coherence loss.", "Raise lambda_coh, study_share or train_languages."),
-    "inconsistent across languages": ("The same item is answered differently in two languages; the digest takes it as too weak an alignment loss.", "Raise lambda_align."),
+    "diversity decides alone": (
+        "The accuracy part has no say in the advantages: the policy learns to write odd things, not useful ones.",
+        "Lower beta, or raise alpha.",
+    ),
+    "sets all alike": (
+        "The demonstrations of a set repeat one another.",
+        "Raise beta, raise temperature, set top_k to 0.",
+    ),
+    "space collapsed": (
+        "Inputs and labels lie at one point, so closeness means nothing any more.",
+        "Lower lambda_coh.",
+    ),
+    "drifted from the base": (
+        "The policy writes text that its base finds improbable.",
+        "Raise kl_weight, or lower policy_weight.",
+    ),
+    "query leaks": (
+        "Demonstrations repeat the query, so the policy may learn to copy instead of to select.",
+        "Raise kl_weight, and look at the written sets before quoting an accuracy.",
+    ),
+    "reward without accuracy": (
+        "The reward rises while held-out accuracy falls: the reward is being gamed, or the policy is over-fitting.",
+        "Stop earlier, use more training items, or set hard_accuracy.",
+    ),
+    "weak low-resource languages": (
+        "The gap between tiers is large; the digest takes it as too weak a coherence loss.",
+        "Raise lambda_coh, study_share or train_languages.",
+    ),
+    "inconsistent across languages": (
+        "The same item is answered differently in two languages; the digest takes it as too weak an alignment loss.",
+        "Raise lambda_align.",
+    ),
 }
 
 # %% ../nbs/12g_diagnostics.ipynb #c17658b9
 @dataclass(frozen=True)
 class Course:
-    "How a series began and ended."
-    first:float          # mean over the beginning
-    last:float           # mean over the end
-    standard_error:float # of their difference
+    """How a series began and ended."""
+
+    first: float  # mean over the beginning
+    last: float  # mean over the end
+    standard_error: float  # of their difference
+
 
 def course_of(
-    log:pd.DataFrame,  # one row per optimiser step
-    column:str,        # which series
-    edge:float=0.25,   # share of the steps that counts as the beginning, and as the end
-)->Course|None:
-    "Return how a series of a log began and ended; None when it was not measured."
+    log: pd.DataFrame,  # one row per optimiser step
+    column: str,  # which series
+    edge: float = 0.25,  # share of the steps that counts as the beginning, and as the end
+) -> Course | None:
+    """Return how a series of a log began and ended; None when it was not measured."""
     values = log[column].dropna().to_numpy(float) if column in log else np.zeros(0)
-    if len(values) < 2: return None
-    n = max(1, round(len(values)*edge))
+    if len(values) < 2:
+        return None
+    n = max(1, round(len(values) * edge))
     first, last = values[:n], values[-n:]
-    error = math.sqrt((first.var(ddof=1) + last.var(ddof=1))/n) if n > 1 else float("nan")
+    error = math.sqrt((first.var(ddof=1) + last.var(ddof=1)) / n) if n > 1 else float("nan")
     return Course(float(first.mean()), float(last.mean()), error)
 
 # %% ../nbs/12g_diagnostics.ipynb #7879a823
 def _moved(course, least):
-    "Whether a series moved by more than so many standard errors."
-    if course is None: return False
-    return abs(course.last - course.first) > least*course.standard_error if course.standard_error > 0 else course.last != course.first
+    """Whether a series moved by more than so many standard errors."""
+    if course is None:
+        return False
+    return (
+        abs(course.last - course.first) > least * course.standard_error
+        if course.standard_error > 0
+        else course.last != course.first
+    )
+
 
 def _of_the_loss(log, limits):
     loss, reward, answer = (course_of(log, name, limits.edge) for name in ("loss", "reward", "answer_loss"))
     finite = np.isfinite(log["loss"]).all() if "loss" in log else True
     anything = answer or loss
-    if not finite: yield "diverging", "the loss is no number at some step"
-    elif anything and anything.first > 0 and anything.last > limits.loss_rise*anything.first and _moved(anything,
-        2): yield "diverging", f"the {'answer ' if answer else ''}loss went from {anything.first:.2f} to {anything.last:.2f}"
+    if not finite:
+        yield "diverging", "the loss is no number at some step"
+    elif anything and anything.first > 0 and anything.last > limits.loss_rise * anything.first and _moved(anything, 2):
+        yield (
+            "diverging",
+            f"the {'answer ' if answer else ''}loss went from {anything.first:.2f} to {anything.last:.2f}",
+        )
     elif reward and not _moved(reward, limits.plateau) and not _moved(answer, limits.plateau):
-        yield "plateau", f"the reward went from {reward.first:.3f} to {reward.last:.3f}, within {limits.plateau:g} standard error(s) ({reward.standard_error:.3f})"
+        yield (
+            "plateau",
+            (
+                f"the reward went from {reward.first:.3f} to {reward.last:.3f}, within {limits.plateau:g} standard"
+                f" error(s) ({reward.standard_error:.3f})"
+            ),
+        )
+
 
 def _of_the_parts(log, limits):
-    kl, share = course_of(log, "align_kl", limits.edge), log["share_accuracy"].dropna() if "share_accuracy" in log else pd.Series(dtype=float)
-    if kl and (kl.last < limits.kl_floor or (kl.last < limits.kl_drop*kl.first and _moved(kl, 2))):
-        yield "demonstrations ignored", f"the KL of the answers with and without demonstrations went from {kl.first:.3f} to {kl.last:.3f} nats"
+    kl, share = (
+        course_of(log, "align_kl", limits.edge),
+        (log["share_accuracy"].dropna() if "share_accuracy" in log else pd.Series(dtype=float)),
+    )
+    if kl and (kl.last < limits.kl_floor or (kl.last < limits.kl_drop * kl.first and _moved(kl, 2))):
+        yield (
+            "demonstrations ignored",
+            f"the KL of the answers with and without demonstrations went from {kl.first:.3f} to {kl.last:.3f} nats",
+        )
     if len(share):
         middle = float(share.median())
-        if middle > limits.share: yield "accuracy decides alone", f"accuracy carries {middle:.0%} of the advantage's variance"
-        if middle < 1 - limits.share: yield "diversity decides alone", f"diversity carries {1 - middle:.0%} of the advantage's variance"
-    for column, name, floor, what in (("reward_diversity", "sets all alike", limits.diversity_floor, "diversity"),
-        ("coherence", "space collapsed", limits.coherence_floor, "squared distance of inputs and labels")):
+        if middle > limits.share:
+            yield "accuracy decides alone", f"accuracy carries {middle:.0%} of the advantage's variance"
+        if middle < 1 - limits.share:
+            yield "diversity decides alone", f"diversity carries {1 - middle:.0%} of the advantage's variance"
+    for column, name, floor, what in (
+        ("reward_diversity", "sets all alike", limits.diversity_floor, "diversity"),
+        ("coherence", "space collapsed", limits.coherence_floor, "squared distance of inputs and labels"),
+    ):
         course = course_of(log, column, limits.edge)
-        if course and course.last < floor: yield name, f"the {what} ends at {course.last:.3f}"
+        if course and course.last < floor:
+            yield name, f"the {what} ends at {course.last:.3f}"
+
 
 def _of_the_policy(log, limits):
     kl, leaks = (course_of(log, name, limits.edge) for name in ("kl_base", "leakage"))
-    reward, held_out = course_of(log, "reward_accuracy", limits.edge), course_of(log, "accuracy_validation", limits.edge)
-    if kl and kl.last > limits.kl_base: yield "drifted from the base", f"the KL to the base ends at {kl.last:.2f} nats per token"
-    if leaks and leaks.last > limits.leakage: yield "query leaks", f"{leaks.last:.0%} of the demonstrations contain the query"
+    reward, held_out = (
+        course_of(log, "reward_accuracy", limits.edge),
+        course_of(log, "accuracy_validation", limits.edge),
+    )
+    if kl and kl.last > limits.kl_base:
+        yield "drifted from the base", f"the KL to the base ends at {kl.last:.2f} nats per token"
+    if leaks and leaks.last > limits.leakage:
+        yield "query leaks", f"{leaks.last:.0%} of the demonstrations contain the query"
     if reward and held_out and reward.last > reward.first and held_out.last < held_out.first - limits.accuracy_drop:
-        yield "reward without accuracy", f"validation accuracy went from {held_out.first:.2f} to {held_out.last:.2f} while the reward rose"
+        yield (
+            "reward without accuracy",
+            f"validation accuracy went from {held_out.first:.2f} to {held_out.last:.2f} while the reward rose",
+        )
+
 
 def diagnose(
-    log:pd.DataFrame,                   # one row per optimiser step, as `log.parquet` holds it
-    thresholds:Thresholds=Thresholds(), # where a signature begins
-    tier_gap:float|None=None,           # accuracy of the high tier minus that of the low tier, where it is known
-    agreement:float|None=None,          # share of equal answers across languages, where it is known
-)->list[Finding]:
-    "Name what is wrong with a training and what to change, worst first; an empty list when nothing is. Raises `DataError` for a table that is no log."
-    if "step" not in log or not len(log): raise DataError("This is no training log: it has no column step, or no row. Pass the table of log.parquet.")
+    log: pd.DataFrame,  # one row per optimiser step, as `log.parquet` holds it
+    thresholds: Thresholds = Thresholds(),  # where a signature begins
+    tier_gap: float | None = None,  # accuracy of the high tier minus that of the low tier, where it is known
+    agreement: float | None = None,  # share of equal answers across languages, where it is known
+) -> list[Finding]:
+    """Name what is wrong with a training and what to change, worst first; an empty list when nothing is.
+
+    Raises `DataError` for a table that is no log.
+    """
+    if "step" not in log or not len(log):
+        raise DataError("This is no training log: it has no column step, or no row. Pass the table of log.parquet.")
     found = []
-    if len(log) >= thresholds.steps: found = [*_of_the_loss(log, thresholds), *_of_the_parts(log, thresholds), *_of_the_policy(log, thresholds)]
-    if tier_gap is not None and tier_gap > thresholds.low_resource_gap: found.append(("weak low-resource languages", f"the high tier is {tier_gap:.2f} above the low tier"))
-    if agreement is not None and agreement < thresholds.agreement: found.append(("inconsistent across languages", f"{agreement:.0%} of the answers agree"))
+    if len(log) >= thresholds.steps:
+        found = [*_of_the_loss(log, thresholds), *_of_the_parts(log, thresholds), *_of_the_policy(log, thresholds)]
+    if tier_gap is not None and tier_gap > thresholds.low_resource_gap:
+        found.append(("weak low-resource languages", f"the high tier is {tier_gap:.2f} above the low tier"))
+    if agreement is not None and agreement < thresholds.agreement:
+        found.append(("inconsistent across languages", f"{agreement:.0%} of the answers agree"))
     return [Finding(name, seen, *SIGNATURES[name]) for name, seen in found]
 
+
 def findings_table(
-    findings:dict, # name of a run -> its findings
-)->pd.DataFrame:
-    "Return the findings of some runs as a table, one row each; a healthy run has one row that says so."
-    rows = [{"run": run, "finding": each.name, "seen": each.seen, "meaning": each.meaning, "change": each.change} for run, found in findings.items() for each in found]
-    rows += [{"run": run, "finding": "none", "seen": "", "meaning": "No signature of a failure crossed its threshold.", "change": ""} for run, found in findings.items() if not found]
+    findings: dict,  # name of a run -> its findings
+) -> pd.DataFrame:
+    """Return the findings of some runs as a table, one row each; a healthy run has one row that says so."""
+    rows = [
+        {"run": run, "finding": each.name, "seen": each.seen, "meaning": each.meaning, "change": each.change}
+        for run, found in findings.items()
+        for each in found
+    ]
+    rows += [
+        {
+            "run": run,
+            "finding": "none",
+            "seen": "",
+            "meaning": "No signature of a failure crossed its threshold.",
+            "change": "",
+        }
+        for run, found in findings.items()
+        if not found
+    ]
     return pd.DataFrame(rows, columns=["run", "finding", "seen", "meaning", "change"])
 
 # %% ../nbs/12g_diagnostics.ipynb #dab49024
-FAILING_SETTINGS:dict[str, dict] = {
-    "demonstrations ignored": {"lambda_align": 20.0, "align_detach": "none", "answer_weight": 0.0, "no_demonstrations_weight": 0.0, "policy_weight": 0.0, "learning_rate": 1e-2},
+FAILING_SETTINGS: dict[str, dict] = {
+    "demonstrations ignored": {
+        "lambda_align": 20.0,
+        "align_detach": "none",
+        "answer_weight": 0.0,
+        "no_demonstrations_weight": 0.0,
+        "policy_weight": 0.0,
+        "learning_rate": 1e-2,
+    },
     "diversity decides alone": {"beta": 50.0},
     "accuracy decides alone": {"beta": 0.0},
-    "space collapsed": {"lambda_coh": 50.0, "answer_weight": 0.0, "no_demonstrations_weight": 0.0, "learning_rate": 1e-2},
-    "drifted from the base": {"kl_weight": 1e-6, "policy_weight": 20.0, "beta": 5.0, "policy_queries": 0, "learning_rate": 2e-2},
+    "space collapsed": {
+        "lambda_coh": 50.0,
+        "answer_weight": 0.0,
+        "no_demonstrations_weight": 0.0,
+        "learning_rate": 1e-2,
+    },
+    "drifted from the base": {
+        "kl_weight": 1e-6,
+        "policy_weight": 20.0,
+        "beta": 5.0,
+        "policy_queries": 0,
+        "learning_rate": 2e-2,
+    },
     "diverging": {"learning_rate": 1.0},
     "plateau": {"learning_rate": 1e-12},
 }
 
-SHOWS_AS = {"diverging": ("diverging", "drifted from the base", "space collapsed")}  # what too large steps may look like
+# what too large steps may look like
+SHOWS_AS = {"diverging": ("diverging", "drifted from the base", "space collapsed")}
+
 
 def recognised(
-    name:str,                 # of a way to fail
-    findings:list[Finding],   # of a training that was made to fail so
-)->bool:
-    "Tell whether a diagnosis has seen a failure."
+    name: str,  # of a way to fail
+    findings: list[Finding],  # of a training that was made to fail so
+) -> bool:
+    """Tell whether a diagnosis has seen a failure."""
     return bool({each.name for each in findings} & set(SHOWS_AS.get(name, (name,))))
 
+
 def failing_settings(
-    name:str, # of a signature
-)->dict:
-    "Return training settings that make a run fail in a named way. Raises `UnknownNameError`."
-    if name not in FAILING_SETTINGS: raise UnknownNameError("way to fail", name, FAILING_SETTINGS)
+    name: str,  # of a signature
+) -> dict:
+    """Return training settings that make a run fail in a named way. Raises `UnknownNameError`."""
+    if name not in FAILING_SETTINGS:
+        raise UnknownNameError("way to fail", name, FAILING_SETTINGS)
     return {f"training.{key}": value for key, value in FAILING_SETTINGS[name].items()}

@@ -14,95 +14,154 @@ from .storage import DataError, UnknownNameError
 
 # %% ../nbs/12i_embedding_quality.ipynb #b0f74410
 def parallel_texts(
-    languages:Sequence[str],  # BCP-47 codes
-    n_items:int=40,           # at most so many paragraphs
-    longest:int=400,          # characters of the English paragraph
-)->tuple[list[str], dict[str, list[str]]]:
-    "Return items and their paragraphs in English and each language, the same items in all of them. Raises `DataError` when fewer than two are shared."
+    languages: Sequence[str],  # BCP-47 codes
+    n_items: int = 40,  # at most so many paragraphs
+    longest: int = 400,  # characters of the English paragraph
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Return items and their paragraphs in English and each language, the same items in all of them.
+
+    Raises `DataError` when fewer than two are shared.
+    """
     from xicl_study.tasks import load_task
+
     task = load_task("udhr-topic")
-    found = {code: {example.id: example.input for split in ("train", "validation", "test") for example in task.examples(code, split)} for code in dict.fromkeys(["en", *languages])}
-    items = [item for item, text in found["en"].items() if len(text) <= longest and all(item in texts for texts in found.values())][:n_items]
-    if len(items) < 2: raise DataError(f"Only {len(items)} paragraph(s) exist in all of {', '.join(languages)}. Leave out the language with the fewest, or allow longer paragraphs.")
+    found = {
+        code: {
+            example.id: example.input
+            for split in ("train", "validation", "test")
+            for example in task.examples(code, split)
+        }
+        for code in dict.fromkeys(["en", *languages])
+    }
+    items = [
+        item
+        for item, text in found["en"].items()
+        if len(text) <= longest and all(item in texts for texts in found.values())
+    ][:n_items]
+    if len(items) < 2:
+        raise DataError(
+            f"Only {len(items)} paragraph(s) exist in all of {', '.join(languages)}. Leave out the language with the"
+            " fewest, or allow longer paragraphs."
+        )
     return items, {code: [texts[item] for item in items] for code, texts in found.items()}
 
 # %% ../nbs/12i_embedding_quality.ipynb #c9b1adcc
 POOLINGS = ("mean", "last")
 
+
 def layer_vectors(
-    policy,                            # a loaded `Policy`, with the adapter that is on
-    texts:Sequence[str],               # n texts
-    layers:Sequence[int]|None=None,    # numbers of layers, 0 for the input embeddings; None for all
-    poolings:Sequence[str]=POOLINGS,   # "mean", "last"
-    longest:int=256,                   # tokens of a text that are read
-)->dict[tuple[int, str], np.ndarray]:
-    "Return unit vectors [n, d] of some texts for each layer and pooling. Raises `UnknownNameError`."
+    policy,  # a loaded `Policy`, with the adapter that is on
+    texts: Sequence[str],  # n texts
+    layers: Sequence[int] | None = None,  # numbers of layers, 0 for the input embeddings; None for all
+    poolings: Sequence[str] = POOLINGS,  # "mean", "last"
+    longest: int = 256,  # tokens of a text that are read
+) -> dict[tuple[int, str], np.ndarray]:
+    """Return unit vectors [n, d] of some texts for each layer and pooling. Raises `UnknownNameError`."""
     import torch
+
     for pooling in poolings:
-        if pooling not in POOLINGS: raise UnknownNameError("pooling", pooling, POOLINGS)
+        if pooling not in POOLINGS:
+            raise UnknownNameError("pooling", pooling, POOLINGS)
     found = {}
     with torch.no_grad():
         for text in texts:
             ids = policy.encode(" " + text)[:longest]
-            states = policy.backbone(input_ids=torch.tensor([ids], device=policy.device), output_hidden_states=True, use_cache=False).hidden_states
+            states = policy.backbone(
+                input_ids=torch.tensor([ids], device=policy.device), output_hidden_states=True, use_cache=False
+            ).hidden_states
             for layer in range(len(states)) if layers is None else layers:
-                own = states[layer][0, len(policy.start):].float()
-                for pooling in poolings: found.setdefault((layer, pooling), []).append(own.mean(dim=0) if pooling == "mean" else own[-1])
-        return {key: torch.nn.functional.normalize(torch.stack(rows), dim=1).cpu().numpy() for key, rows in found.items()}
+                own = states[layer][0, len(policy.start) :].float()
+                for pooling in poolings:
+                    found.setdefault((layer, pooling), []).append(own.mean(dim=0) if pooling == "mean" else own[-1])
+        return {
+            key: torch.nn.functional.normalize(torch.stack(rows), dim=1).cpu().numpy() for key, rows in found.items()
+        }
+
 
 def layers_of(
-    policy,      # a loaded `Policy`
-    n:int=5,     # how many
-)->list[int]:
-    "Return layers spread evenly from the input embeddings to the last one."
+    policy,  # a loaded `Policy`
+    n: int = 5,  # how many
+) -> list[int]:
+    """Return layers spread evenly from the input embeddings to the last one."""
     depth = policy.config.num_hidden_layers
-    return sorted({round(depth*place/max(1, n - 1)) for place in range(n)})
+    return sorted({round(depth * place / max(1, n - 1)) for place in range(n)})
 
 # %% ../nbs/12i_embedding_quality.ipynb #837c3e61
 def parallel_quality(
-    first:np.ndarray,      # [n, d] unit vectors of n sentences
-    second:np.ndarray,     # [n, d] those of their translations, in the same order
-    centred:bool=False,    # take out each language's mean first
-    n_resamples:int=2000,  # of the gap's interval
-)->list[dict]:
-    "Return retrieval accuracy (both ways) and cosine gap with 95 % intervals: metric, value, low, high, n. Raises `DataError`."
-    if first.shape != second.shape or len(first) < 2: raise DataError(f"Parallel sentences need the same number on both sides, two or more; there are {len(first)} and {len(second)}.")
+    first: np.ndarray,  # [n, d] unit vectors of n sentences
+    second: np.ndarray,  # [n, d] those of their translations, in the same order
+    centred: bool = False,  # take out each language's mean first
+    n_resamples: int = 2000,  # of the gap's interval
+) -> list[dict]:
+    """Return retrieval accuracy (both ways) and cosine gap with 95 % intervals: metric, value, low, high, n.
+
+    Raises `DataError`.
+    """
+    if first.shape != second.shape or len(first) < 2:
+        raise DataError(
+            f"Parallel sentences need the same number on both sides, two or more; there are {len(first)} and"
+            f" {len(second)}."
+        )
     if centred:
         first, second = (vectors - vectors.mean(axis=0) for vectors in (first, second))
-        first, second = (vectors/np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9) for vectors in (first, second))
+        first, second = (
+            vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9) for vectors in (first, second)
+        )
     cosines, n = first @ second.T, len(first)
-    right = np.concatenate([cosines.argmax(axis=1) == np.arange(n), cosines.argmax(axis=0) == np.arange(n)]).reshape(2, n).mean(axis=0)
-    gap = np.diag(cosines) - (cosines.sum(axis=1) - np.diag(cosines))/(n - 1)
+    right = (
+        np.concatenate([cosines.argmax(axis=1) == np.arange(n), cosines.argmax(axis=0) == np.arange(n)])
+        .reshape(2, n)
+        .mean(axis=0)
+    )
+    gap = np.diag(cosines) - (cosines.sum(axis=1) - np.diag(cosines)) / (n - 1)
     low, high = wilson_interval(float(right.sum()), n)
     gap_low, gap_high = bootstrap_interval(gap, n_resamples)
-    return [{"metric": "retrieval", "value": float(right.mean()), "low": low, "high": high, "n": n},
-            {"metric": "cosine_gap", "value": float(gap.mean()), "low": gap_low, "high": gap_high, "n": n}]
+    return [
+        {"metric": "retrieval", "value": float(right.mean()), "low": low, "high": high, "n": n},
+        {"metric": "cosine_gap", "value": float(gap.mean()), "low": gap_low, "high": gap_high, "n": n},
+    ]
 
 # %% ../nbs/12i_embedding_quality.ipynb #3295b19c
 def encoder_quality(
-    vectors_of:Callable,           # texts -> {key: unit vectors [n, d]}
-    texts:dict[str, list[str]],    # language -> parallel texts, the pivot's among them
-    pivot:str="en",                # language that the others are compared with
-    n_resamples:int=2000,          # of the gap's interval
-)->pd.DataFrame:
-    "Return retrieval and gap of each language against the pivot, raw and centred: key, language, centred, metric, value, low, high, n."
-    if pivot not in texts: raise DataError(f"There are no texts in {pivot}, which the other languages are compared with.")
+    vectors_of: Callable,  # texts -> {key: unit vectors [n, d]}
+    texts: dict[str, list[str]],  # language -> parallel texts, the pivot's among them
+    pivot: str = "en",  # language that the others are compared with
+    n_resamples: int = 2000,  # of the gap's interval
+) -> pd.DataFrame:
+    """Return retrieval and gap of each language against the pivot, raw and centred: key, language, centred, metric,
+    value, low, high, n.
+    """
+    if pivot not in texts:
+        raise DataError(f"There are no texts in {pivot}, which the other languages are compared with.")
     vectors = {code: vectors_of(rows) for code, rows in texts.items()}
-    return pd.DataFrame([{"key": key, "language": code, "centred": centred, **found} for code in texts if code != pivot for key in vectors[pivot]
-                         for centred in (False, True) for found in parallel_quality(vectors[pivot][key], vectors[code][key], centred, n_resamples)])
+    return pd.DataFrame(
+        [
+            {"key": key, "language": code, "centred": centred, **found}
+            for code in texts
+            if code != pivot
+            for key in vectors[pivot]
+            for centred in (False, True)
+            for found in parallel_quality(vectors[pivot][key], vectors[code][key], centred, n_resamples)
+        ]
+    )
 
 # %% ../nbs/12i_embedding_quality.ipynb #61560e19
 def bits_per_byte(
-    policy,                   # a loaded `Policy`
-    texts:Sequence[str],      # some texts of one language
-    longest:int=600,          # characters of a text that are read
-    n_resamples:int=1000,     # of the interval
-)->dict:
-    "Return the bits per byte of some texts with a 95 % interval over texts: value, low, high, n."
+    policy,  # a loaded `Policy`
+    texts: Sequence[str],  # some texts of one language
+    longest: int = 600,  # characters of a text that are read
+    n_resamples: int = 1000,  # of the interval
+) -> dict:
+    """Return the bits per byte of some texts with a 95 % interval over texts: value, low, high, n."""
     from xicl_study.scoring import score_texts
+
     read = [text[:longest] for text in texts]
-    totals = -score_texts(policy, [""]*len(read), read)/np.log(2) if policy.start else -score_texts(policy, ["\n"]*len(read), read)/np.log(2)
+    totals = (
+        -score_texts(policy, [""] * len(read), read) / np.log(2)
+        if policy.start
+        else -score_texts(policy, ["\n"] * len(read), read) / np.log(2)
+    )
     sizes = np.array([len(text.encode()) for text in read], dtype=float)
-    counts = np.random.default_rng(0).multinomial(len(read), np.full(len(read), 1/len(read)), n_resamples)
-    low, high = np.quantile(counts @ totals/(counts @ sizes), [.025, .975])
-    return {"value": float(totals.sum()/sizes.sum()), "low": float(low), "high": float(high), "n": len(read)}
+    counts = np.random.default_rng(0).multinomial(len(read), np.full(len(read), 1 / len(read)), n_resamples)
+    low, high = np.quantile(counts @ totals / (counts @ sizes), [0.025, 0.975])
+    return {"value": float(totals.sum() / sizes.sum()), "low": float(low), "high": float(high), "n": len(read)}

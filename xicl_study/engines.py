@@ -24,57 +24,96 @@ from .storage import DataError, ModelError, RecipeError, fingerprint, sha256
 # %% ../nbs/06a_engines.ipynb #4b01ab15
 @dataclass(frozen=True)
 class SamplingParameters:
-    "How answers are drawn."
-    n:int = 64                     # answers per prompt, K
-    temperature:float = 1.0        # 0 takes the best token
-    top_p:float = 1.0              # sample from the smallest set of tokens with this probability
-    top_k:int|None = None          # sample among the best k only
-    max_tokens:int = 64            # longest answer, in tokens
-    min_tokens:int = 1             # an answer cannot end before; 0 allows empty ones
-    stop_at_line_end:bool = True   # an answer is one line; otherwise it ends with the model's end token
-    chat_template:bool = True      # put the prompt into the tokenizer's chat template, where it has one
+    """How answers are drawn."""
+
+    n: int = 64  # answers per prompt, K
+    temperature: float = 1.0  # 0 takes the best token
+    top_p: float = 1.0  # sample from the smallest set of tokens with this probability
+    top_k: int | None = None  # sample among the best k only
+    max_tokens: int = 64  # longest answer, in tokens
+    min_tokens: int = 1  # an answer cannot end before; 0 allows empty ones
+    stop_at_line_end: bool = True  # an answer is one line; otherwise it ends with the model's end token
+    chat_template: bool = True  # put the prompt into the tokenizer's chat template, where it has one
+
     def __post_init__(self):
-        good = {"n": self.n >= 1, "temperature": self.temperature >= 0, "top_p": 0 < self.top_p <= 1, "top_k": self.top_k is None or self.top_k >= 1,
-                "max_tokens": self.max_tokens >= 1, "min_tokens": 0 <= self.min_tokens <= self.max_tokens}
+        good = {
+            "n": self.n >= 1,
+            "temperature": self.temperature >= 0,
+            "top_p": 0 < self.top_p <= 1,
+            "top_k": self.top_k is None or self.top_k >= 1,
+            "max_tokens": self.max_tokens >= 1,
+            "min_tokens": 0 <= self.min_tokens <= self.max_tokens,
+        }
         wrong = ", ".join(f"{name} = {getattr(self, name)}" for name in good if not good[name])
-        if wrong: raise RecipeError(f"Sampling parameter(s) out of range: {wrong}. Needed: n ≥ 1, temperature ≥ 0, 0 < top_p ≤ 1, top_k ≥ 1 or nothing, 0 ≤ min_tokens ≤ max_tokens.")
-    def fingerprint(self,
-        variant:str="", # what else the engine changes, such as a restricted vocabulary
-    )->str:
-        "Return a short name of the distribution of one answer."
-        return fingerprint({**{name: value for name, value in asdict(self).items() if name != "n"}, "temperature": float(self.temperature), "top_p": float(self.top_p)}, variant)
+        if wrong:
+            raise RecipeError(
+                f"Sampling parameter(s) out of range: {wrong}. Needed: n ≥ 1, temperature ≥ 0, 0 < top_p ≤ 1, top_k ≥ 1"
+                " or nothing, 0 ≤ min_tokens ≤ max_tokens."
+            )
+
+    def fingerprint(
+        self,
+        variant: str = "",  # what else the engine changes, such as a restricted vocabulary
+    ) -> str:
+        """Return a short name of the distribution of one answer."""
+        return fingerprint(
+            {
+                **{name: value for name, value in asdict(self).items() if name != "n"},
+                "temperature": float(self.temperature),
+                "top_p": float(self.top_p),
+            },
+            variant,
+        )
 
 # %% ../nbs/06a_engines.ipynb #f737258b
 def _sampled_bytes(
-    tensor, # any parameter
-)->bytes:
-    "Return up to 4096 evenly spaced values of a tensor, as bytes in fp32."
+    tensor,  # any parameter
+) -> bytes:
+    """Return up to 4096 evenly spaced values of a tensor, as bytes in fp32."""
     flat = tensor.detach().reshape(-1)
     places = torch.linspace(0, len(flat) - 1, min(4096, len(flat)), dtype=torch.float64).long().to(flat.device)
     return flat[places].float().cpu().numpy().tobytes()
 
+
 def policy_fingerprint(
-    policy:Policy, # with the adapter that is on, or none
-)->str:
-    "Return a short name of a policy's weights, its active adapter and its chat template."
+    policy: Policy,  # with the adapter that is on, or none
+) -> str:
+    """Return a short name of a policy's weights, its active adapter and its chat template."""
     digest = hashlib.sha256(str(getattr(policy.tokenizer, "chat_template", None) or "").encode())
     named = list(policy.causal.named_parameters())
-    parameters = sorted((name.replace(".base_layer", ""), parameter) for name, parameter in named if ".lora_" not in name)
-    adapter = [(name.replace(f".{policy.active}", ""), parameter) for name, parameter in named if ".lora_" in name and f".{policy.active}." in name] if policy.active else []
+    parameters = sorted(
+        (name.replace(".base_layer", ""), parameter) for name, parameter in named if ".lora_" not in name
+    )
+    adapter = (
+        [
+            (name.replace(f".{policy.active}", ""), parameter)
+            for name, parameter in named
+            if ".lora_" in name and f".{policy.active}." in name
+        ]
+        if policy.active
+        else []
+    )
     if any(bool(parameter.any()) for name, parameter in adapter if ".lora_B" in name):
-        scales = sorted({module.scaling[policy.active] for module in policy.model.modules() if hasattr(module, "lora_A") and policy.active in module.lora_A})
+        scales = sorted(
+            {
+                module.scaling[policy.active]
+                for module in policy.model.modules()
+                if hasattr(module, "lora_A") and policy.active in module.lora_A
+            }
+        )
         digest.update(str(scales).encode())
         parameters += sorted(adapter)
-    for name, parameter in parameters: digest.update(f"{name} {tuple(parameter.shape)}".encode() + _sampled_bytes(parameter))
+    for name, parameter in parameters:
+        digest.update(f"{name} {tuple(parameter.shape)}".encode() + _sampled_bytes(parameter))
     return digest.hexdigest()[:12]
 
 # %% ../nbs/06a_engines.ipynb #1b59960e
 def sampling_floor(
-    scaled:torch.Tensor,  # [N, V'] logits / temperature
-    top_k:int|None,       # the k best
-    top_p:float,          # the smallest best set with this probability
-)->torch.Tensor|None:
-    "Return the smallest logit that may be drawn in each row [N, 1], or None when all may."
+    scaled: torch.Tensor,  # [N, V'] logits / temperature
+    top_k: int | None,  # the k best
+    top_p: float,  # the smallest best set with this probability
+) -> torch.Tensor | None:
+    """Return the smallest logit that may be drawn in each row [N, 1], or None when all may."""
     floor = None
     if top_k is not None and top_k < scaled.shape[1]:
         floor = scaled.topk(top_k, dim=1).values[:, -1:]
@@ -85,38 +124,59 @@ def sampling_floor(
             best = scaled.topk(size, dim=1).values
             shares = (best - normaliser).exp()
             before = shares.cumsum(dim=1) - shares
-            if size == scaled.shape[1] or (before[:, -1] >= top_p).all(): break
+            if size == scaled.shape[1] or (before[:, -1] >= top_p).all():
+                break
             size = min(scaled.shape[1], size * 8)
         floor = best.gather(1, (before < top_p).sum(dim=1, keepdim=True) - 1)
     return floor
 
+
 def draw_columns(
-    logits:torch.Tensor,         # [N, V']
-    sampling:SamplingParameters, # temperature, top_k and top_p are used
-    generators:Sequence[torch.Generator], # one per row
-    rows_at_once:int=8,          # so that what is worked on stays in the processor's cache
-    width:int=512,               # tokens of a block
-)->torch.Tensor:
-    "Return one column per row [N], drawn with one random number each: first a block of tokens by its probability, then a token of it."
-    if sampling.temperature <= 0: return logits.argmax(dim=1)
+    logits: torch.Tensor,  # [N, V']
+    sampling: SamplingParameters,  # temperature, top_k and top_p are used
+    generators: Sequence[torch.Generator],  # one per row
+    rows_at_once: int = 8,  # so that what is worked on stays in the processor's cache
+    width: int = 512,  # tokens of a block
+) -> torch.Tensor:
+    """Return one column per row [N], drawn with one random number each: first a block of tokens by its probability,
+    then a token of it.
+    """
+    if sampling.temperature <= 0:
+        return logits.argmax(dim=1)
     if len(logits) > rows_at_once:
         parts = zip(logits.split(rows_at_once), range(0, len(logits), rows_at_once))
-        return torch.cat([draw_columns(part, sampling, generators[start:start + rows_at_once], rows_at_once, width) for part, start in parts])
+        return torch.cat(
+            [
+                draw_columns(part, sampling, generators[start : start + rows_at_once], rows_at_once, width)
+                for part, start in parts
+            ]
+        )
     scaled = logits / sampling.temperature
     floor = sampling_floor(scaled, sampling.top_k, sampling.top_p)
-    if floor is not None: scaled.masked_fill_(scaled < floor, -torch.inf)
+    if floor is not None:
+        scaled.masked_fill_(scaled < floor, -torch.inf)
     weights = scaled.sub_(scaled.amax(dim=1, keepdim=True)).exp_()
     blocks = weights.split(width, dim=1)
-    block, rest = _first_beyond(torch.stack([part.sum(dim=1, dtype=torch.float64) for part in blocks], dim=1),
-                                torch.cat([torch.rand(1, generator=generator, dtype=torch.float64) for generator in generators]).to(logits.device))
+    block, rest = _first_beyond(
+        torch.stack([part.sum(dim=1, dtype=torch.float64) for part in blocks], dim=1),
+        torch.cat([torch.rand(1, generator=generator, dtype=torch.float64) for generator in generators]).to(
+            logits.device
+        ),
+    )
     places = block[:, None] * width + torch.arange(width, device=logits.device)
-    inside = weights.gather(1, places.clamp(max=weights.shape[1] - 1)).double().masked_fill_(places >= weights.shape[1], 0)
+    inside = (
+        weights.gather(1, places.clamp(max=weights.shape[1] - 1)).double().masked_fill_(places >= weights.shape[1], 0)
+    )
     return block * width + _first_beyond(inside, rest)[0]
 
+
 def _first_beyond(weights, share):
-    "Return the column at which a share of a row's weight is passed [N], and how far into that column's own weight, as a share of it."
+    """Return the column at which a share of a row's weight is passed [N], and how far into that column's own weight, as
+    a share of it.
+    """
     sums = weights.cumsum(dim=1)
-    goal = (share * sums[:, -1]).minimum(sums[:, -1] * (1 - 1e-15))  # rounding may not lead behind the last token that has a weight
+    # rounding may not lead behind the last token that has a weight
+    goal = (share * sums[:, -1]).minimum(sums[:, -1] * (1 - 1e-15))
     column = torch.searchsorted(sums, goal[:, None], right=True)
     own = weights.gather(1, column)[:, 0]
     return column[:, 0], (goal - (sums.gather(1, column)[:, 0] - own)).clamp(min=0) / own
@@ -124,127 +184,179 @@ def _first_beyond(weights, share):
 # %% ../nbs/06a_engines.ipynb #90c3c4a1
 @dataclass(frozen=True)
 class Request:
-    "A prompt and the answers wanted."
-    prompt:str            # text
-    language:str          # BCP-47 code
-    keys:tuple[str, ...]  # candidate keys, one answer each
+    """A prompt and the answers wanted."""
+
+    prompt: str  # text
+    language: str  # BCP-47 code
+    keys: tuple[str, ...]  # candidate keys, one answer each
+
 
 @dataclass(frozen=True)
 class Answer:
-    "What an engine wrote."
-    text:str       # without white space around it; may be empty
-    n_tokens:int   # sampled tokens, the one that ended it included
-    finished:bool  # False when it was cut, at `max_tokens` or where the model's positions end
+    """What an engine wrote."""
+
+    text: str  # without white space around it; may be empty
+    n_tokens: int  # sampled tokens, the one that ended it included
+    finished: bool  # False when it was cut, at `max_tokens` or where the model's positions end
+
 
 class Engine(Protocol):
-    "Whatever writes answers."
-    policy:str   # fingerprint of the policy
-    variant:str  # what else changes the distribution, empty for nothing
-    def write(self, requests:Sequence[Request], sampling:SamplingParameters)->list[list[Answer]]:
-        "Return the answers of each request, in the order of its keys."
+    """Whatever writes answers."""
+
+    policy: str  # fingerprint of the policy
+    variant: str  # what else changes the distribution, empty for nothing
+
+    def write(self, requests: Sequence[Request], sampling: SamplingParameters) -> list[list[Answer]]:
+        """Return the answers of each request, in the order of its keys."""
+
 
 def key_seed(
-    key:str, # of a candidate
-)->int:
-    "Return the seed of a candidate's draws: the first 60 bits of its key."
+    key: str,  # of a candidate
+) -> int:
+    """Return the seed of a candidate's draws: the first 60 bits of its key."""
     return int(key[:15], 16)
 
+
 def prompt_tokens(
-    tokenizer,                   # of the policy
-    prompt:str,                  # text
-    sampling:SamplingParameters, # says whether to use the chat template
-    encode:Callable[[str], list[int]], # text -> token ids, start token included
-)->list[int]:
-    "Return the token ids of a prompt: through the chat template where the tokenizer has one and it is wanted, else as it is."
-    if not (sampling.chat_template and getattr(tokenizer, "chat_template", None)): return encode(prompt)
-    ids = tokenizer.apply_chat_template([{"role": "user", "content": prompt}], add_generation_prompt=True, tokenize=True, return_dict=False)
+    tokenizer,  # of the policy
+    prompt: str,  # text
+    sampling: SamplingParameters,  # says whether to use the chat template
+    encode: Callable[[str], list[int]],  # text -> token ids, start token included
+) -> list[int]:
+    """Return the token ids of a prompt: through the chat template where the tokenizer has one and it is wanted, else as
+    it is.
+    """
+    if not (sampling.chat_template and getattr(tokenizer, "chat_template", None)):
+        return encode(prompt)
+    ids = tokenizer.apply_chat_template(
+        [{"role": "user", "content": prompt}], add_generation_prompt=True, tokenize=True, return_dict=False
+    )
     return list(ids)
 
+
 def finish_answer(
-    text:str,                    # as decoded
-    n_tokens:int,                # sampled tokens
-    finished:bool,               # the policy ended it
-    sampling:SamplingParameters, # one line, or more
-)->Answer:
-    "Return an answer without white space around it, and of one line where that is wanted."
+    text: str,  # as decoded
+    n_tokens: int,  # sampled tokens
+    finished: bool,  # the policy ended it
+    sampling: SamplingParameters,  # one line, or more
+) -> Answer:
+    """Return an answer without white space around it, and of one line where that is wanted."""
     text = text.strip()
     return Answer(text.splitlines()[0].strip() if sampling.stop_at_line_end and text else text, n_tokens, finished)
 
 # %% ../nbs/06a_engines.ipynb #c5d20a6f
 def positions_of(
-    config, # of a transformers model; it may hold that of its text part
-)->int|None:
-    "Return how many tokens a model can read at once, or None when its configuration does not say."
+    config,  # of a transformers model; it may hold that of its text part
+) -> int | None:
+    """Return how many tokens a model can read at once, or None when its configuration does not say."""
     positions = getattr(config.get_text_config(), "max_position_embeddings", None)
     return positions if positions and positions > 0 else None
 
+
 def answer_rooms(
-    lengths:Sequence[int],  # tokens of each prompt
-    max_tokens:int,         # longest answer, in tokens
-    positions:int|None,     # of the model; no limit when None
-    name:str,               # of the model, for the message
-)->list[int]:
-    "Return how many tokens an answer to each prompt may have. Raises `DataError` for a prompt that leaves room for none."
-    if positions is None: return [max_tokens] * len(lengths)
+    lengths: Sequence[int],  # tokens of each prompt
+    max_tokens: int,  # longest answer, in tokens
+    positions: int | None,  # of the model; no limit when None
+    name: str,  # of the model, for the message
+) -> list[int]:
+    """Return how many tokens an answer to each prompt may have.
+
+    Raises `DataError` for a prompt that leaves room for none.
+    """
+    if positions is None:
+        return [max_tokens] * len(lengths)
     longest = max(lengths, default=0)
     if longest >= positions:
-        raise DataError(f"A prompt of {longest} tokens leaves no room for an answer: {name} has {positions} positions for both. Shorten it, leave it out, or take a model with more positions.")
+        raise DataError(
+            f"A prompt of {longest} tokens leaves no room for an answer: {name} has {positions} positions for both."
+            " Shorten it, leave it out, or take a model with more positions."
+        )
     return [min(max_tokens, positions - length) for length in lengths]
 
 # %% ../nbs/06a_engines.ipynb #5b04884a
 def end_tokens(
-    policy:Policy,        # its tokenizer and generation settings name the end tokens
-    one_line:bool=False,  # every token that holds a line end ends an answer too
-)->list[int]:
-    "Return the ids of the tokens that end an answer."
+    policy: Policy,  # its tokenizer and generation settings name the end tokens
+    one_line: bool = False,  # every token that holds a line end ends an answer too
+) -> list[int]:
+    """Return the ids of the tokens that end an answer."""
     own = getattr(getattr(policy.causal, "generation_config", None), "eos_token_id", None)
-    ends = {token for token in [policy.tokenizer.eos_token_id, *(own if isinstance(own, (list, tuple)) else [own])] if token is not None}
-    if one_line: ends |= {token for token, text in enumerate(policy.tokenizer.batch_decode([[token] for token in range(len(policy.tokenizer))])) if set(text) & LINE_ENDS}
+    ends = {
+        token
+        for token in [policy.tokenizer.eos_token_id, *(own if isinstance(own, (list, tuple)) else [own])]
+        if token is not None
+    }
+    if one_line:
+        ends |= {
+            token
+            for token, text in enumerate(
+                policy.tokenizer.batch_decode([[token] for token in range(len(policy.tokenizer))])
+            )
+            if set(text) & LINE_ENDS
+        }
     return sorted(ends)
 
+
 class _Ends:
-    "`end_tokens`, asked token by token: a large vocabulary is not decoded for a few answers."
+    """`end_tokens`, asked token by token: a large vocabulary is not decoded for a few answers."""
+
     def __init__(self, policy, sampling):
         self.ends = set(end_tokens(policy))
         self.tokenizer, self.one_line, self.known = policy.tokenizer, sampling.stop_at_line_end, {}
+
     def __contains__(self, token):
-        if token not in self.known: self.known[token] = token in self.ends or (self.one_line and bool(set(self.tokenizer.decode([token])) & LINE_ENDS))
+        if token not in self.known:
+            self.known[token] = token in self.ends or (
+                self.one_line and bool(set(self.tokenizer.decode([token])) & LINE_ENDS)
+            )
         return self.known[token]
 
+
 def _choose(policy, states, generators, languages, position, sampling, vocabulary, ends):
-    "Return one token per row."
+    """Return one token per row."""
     rows = None if vocabulary is None else vocabulary.rows
     logits = head_logits(policy, states, policy.head if rows is None else policy.head[rows])
-    logits[:, len(policy.tokenizer):] = -torch.inf  # the head may have more rows than the tokenizer has tokens
+    logits[:, len(policy.tokenizer) :] = -torch.inf  # the head may have more rows than the tokenizer has tokens
     if vocabulary is not None:
-        if vocabulary.allowed: logits.masked_fill_(~vocabulary.masks(languages), -torch.inf)
-        if position == 0 and sampling.min_tokens: logits[:, vocabulary.n_starts:] = -torch.inf
+        if vocabulary.allowed:
+            logits.masked_fill_(~vocabulary.masks(languages), -torch.inf)
+        if position == 0 and sampling.min_tokens:
+            logits[:, vocabulary.n_starts :] = -torch.inf
     columns = draw_columns(logits, sampling, generators).tolist()
     tokens = columns if rows is None else rows[columns].tolist()
     if position < sampling.min_tokens:
         for row, token in enumerate(tokens):
             while token in ends:
                 logits[row, columns[row]] = -torch.inf
-                if logits[row].max() == -torch.inf: break  # nothing else may be drawn: the answer ends
-                columns[row] = int(draw_columns(logits[row:row + 1], sampling, generators[row:row + 1]))
+                if logits[row].max() == -torch.inf:
+                    break  # nothing else may be drawn: the answer ends
+                columns[row] = int(draw_columns(logits[row : row + 1], sampling, generators[row : row + 1]))
                 token = tokens[row] = columns[row] if rows is None else int(rows[columns[row]])
     return tokens
 
 # %% ../nbs/06a_engines.ipynb #30743033
 def write_tokens(
-    policy:Policy,               # writes
-    prompts:list[list[int]],     # token ids, start token included
-    origin:Sequence[int],        # number of the prompt of each answer
-    generators:Sequence[torch.Generator], # of each answer
-    sampling:SamplingParameters, # how
-    ends:Container[int],         # tokens that end an answer
-    languages:Sequence[str]=(),  # of each answer; only a vocabulary needs them
-    vocabulary:Vocabulary|None=None, # tokens that may be drawn; all when None
-)->tuple[list[list[int]], list[bool]]:
-    "Write one answer for each entry of `origin`, each prompt read once; return the token ids, the end's included, and whether each came to its end. Raises `DataError` for a prompt without room."
-    rooms = answer_rooms([len(prompt) for prompt in prompts], sampling.max_tokens, positions_of(policy.config), policy.name)
+    policy: Policy,  # writes
+    prompts: list[list[int]],  # token ids, start token included
+    origin: Sequence[int],  # number of the prompt of each answer
+    generators: Sequence[torch.Generator],  # of each answer
+    sampling: SamplingParameters,  # how
+    ends: Container[int],  # tokens that end an answer
+    languages: Sequence[str] = (),  # of each answer; only a vocabulary needs them
+    vocabulary: Vocabulary | None = None,  # tokens that may be drawn; all when None
+) -> tuple[list[list[int]], list[bool]]:
+    """Write one answer for each entry of `origin`, each prompt read once; return the token ids, the end's included, and
+    whether each came to its end.
+
+    Raises `DataError` for a prompt without room.
+    """
+    rooms = answer_rooms(
+        [len(prompt) for prompt in prompts], sampling.max_tokens, positions_of(policy.config), policy.name
+    )
     # how many tokens the longest answer may have, and the last position that any may take
-    most, last = max(rooms[number] for number in origin), max(len(prompts[number]) + rooms[number] for number in origin) - 1
+    most, last = (
+        max(rooms[number] for number in origin),
+        max(len(prompts[number]) + rooms[number] for number in origin) - 1,
+    )
     shared = shared_length(prompts) if len(prompts) > 1 else 0
     trunks = [prompt[shared:] for prompt in prompts]
     packed = pack_rows(trunks, [[]] * len(trunks), shared, policy.device)
@@ -252,7 +364,7 @@ def write_tokens(
     cache = BufferedKeyValues(read, 1, most)
     cache.keep(origin)
     visible = torch.zeros(len(origin), cache.columns + most, dtype=torch.bool, device=policy.device)
-    visible[:, :shared], visible[:, shared:cache.columns] = True, (packed.items >= 0)[origin]
+    visible[:, :shared], visible[:, shared : cache.columns] = True, (packed.items >= 0)[origin]
     states = hidden[origin, [len(trunks[number]) - 1 for number in origin]]
     length = torch.tensor([len(prompts[number]) for number in origin], device=policy.device)
     languages, window = languages or [""] * len(origin), getattr(policy.config, "sliding_window", None)
@@ -260,61 +372,119 @@ def write_tokens(
     alive = list(range(len(origin)))  # places in `active` of the answers that go on
     for position in range(most):
         rows = [active[place] for place in alive]
-        tokens = _choose(policy, states[alive], [generators[row] for row in rows], [languages[row] for row in rows], position, sampling, vocabulary, ends)
+        tokens = _choose(
+            policy,
+            states[alive],
+            [generators[row] for row in rows],
+            [languages[row] for row in rows],
+            position,
+            sampling,
+            vocabulary,
+            ends,
+        )
         for row, token in zip(rows, tokens):
             written[row].append(token)
             finished[row] = token in ends
-        alive = [place for place in alive if not finished[active[place]] and position + 1 < rooms[origin[active[place]]]]
-        if not alive: break
+        alive = [
+            place for place in alive if not finished[active[place]] and position + 1 < rooms[origin[active[place]]]
+        ]
+        if not alive:
+            break
         if worth_dropping(len(active), len(alive)):
             cache.keep(alive)
             visible, length, active = visible[alive], length[alive], [active[place] for place in alive]
             alive = list(range(len(active)))
         visible[:, cache.columns] = True
-        states = _step(policy, cache, torch.tensor([written[row][-1] for row in active], device=policy.device), length, visible, window)
-        length = (length + 1).clamp(max=last)  # an answer that has ended is fed until it is taken out, but not beyond the positions
+        states = _step(
+            policy,
+            cache,
+            torch.tensor([written[row][-1] for row in active], device=policy.device),
+            length,
+            visible,
+            window,
+        )
+        # an answer that has ended is fed until it is taken out, but not beyond the positions
+        length = (length + 1).clamp(max=last)
     return written, finished
 
+
 def write_answers(
-    policy:Policy,               # writes
-    requests:Sequence[Request],  # one batch
-    sampling:SamplingParameters, # how
-    vocabulary:Vocabulary|None=None, # tokens that may be drawn; all when None
-)->list[list[Answer]]:
-    "Write the answers to a batch of prompts, each prompt read once; without gradients."
+    policy: Policy,  # writes
+    requests: Sequence[Request],  # one batch
+    sampling: SamplingParameters,  # how
+    vocabulary: Vocabulary | None = None,  # tokens that may be drawn; all when None
+) -> list[list[Answer]]:
+    """Write the answers to a batch of prompts, each prompt read once; without gradients."""
     prompts = [prompt_tokens(policy.tokenizer, request.prompt, sampling, policy.encode) for request in requests]
     origin = [number for number, request in enumerate(requests) for _ in request.keys]
-    if not origin: return [[] for _ in requests]
+    if not origin:
+        return [[] for _ in requests]
     generators = [torch.Generator().manual_seed(key_seed(key)) for request in requests for key in request.keys]
-    written, finished = write_tokens(policy, prompts, origin, generators, sampling, _Ends(policy, sampling), [requests[number].language for number in origin], vocabulary)
+    written, finished = write_tokens(
+        policy,
+        prompts,
+        origin,
+        generators,
+        sampling,
+        _Ends(policy, sampling),
+        [requests[number].language for number in origin],
+        vocabulary,
+    )
     texts = policy.tokenizer.batch_decode(written, skip_special_tokens=True)
-    answers = iter([finish_answer(text, len(tokens), ended, sampling) for text, tokens, ended in zip(texts, written, finished)])
+    answers = iter(
+        [finish_answer(text, len(tokens), ended, sampling) for text, tokens, ended in zip(texts, written, finished)]
+    )
     return [[next(answers) for _ in request.keys] for request in requests]
 
 # %% ../nbs/06a_engines.ipynb #ea0fc80d
 class TransformersEngine:
-    "Writes answers with a policy of this package."
-    def __init__(self,
-        policy:Policy,                   # with the adapter that is on
-        vocabulary:Vocabulary|None=None, # tokens that may be drawn; all when None
-        rows_at_once:int=64,             # answers of one batch; batches are written side by side
+    """Writes answers with a policy of this package."""
+
+    def __init__(
+        self,
+        policy: Policy,  # with the adapter that is on
+        vocabulary: Vocabulary | None = None,  # tokens that may be drawn; all when None
+        rows_at_once: int = 64,  # answers of one batch; batches are written side by side
     ):
-        self.writer, self.vocabulary, self.rows_at_once, self.policy = policy, vocabulary, rows_at_once, policy_fingerprint(policy)
-        parts = vocabulary and (vocabulary.rows.tolist(), vocabulary.n_starts, {language: mask.nonzero()[:, 0].tolist() for language, mask in vocabulary.allowed.items()})
+        self.writer, self.vocabulary, self.rows_at_once, self.policy = (
+            policy,
+            vocabulary,
+            rows_at_once,
+            policy_fingerprint(policy),
+        )
+        parts = vocabulary and (
+            vocabulary.rows.tolist(),
+            vocabulary.n_starts,
+            {language: mask.nonzero()[:, 0].tolist() for language, mask in vocabulary.allowed.items()},
+        )
         self.variant = f"vocabulary {fingerprint(*parts)}" if parts else ""
-    def write(self,
-        requests:Sequence[Request],  # prompts and keys
-        sampling:SamplingParameters, # how
-    )->list[list[Answer]]:
-        "Write the answers of each request. Raises `DataError` for a prompt that leaves no room for an answer, before anything is written, and `RecipeError`."
+
+    def write(
+        self,
+        requests: Sequence[Request],  # prompts and keys
+        sampling: SamplingParameters,  # how
+    ) -> list[list[Answer]]:
+        """Write the answers of each request.
+
+        Raises `DataError` for a prompt that leaves no room for an answer, before anything is written, and
+        `RecipeError`.
+        """
         if self.vocabulary is not None and not sampling.stop_at_line_end:
-            raise RecipeError("A restricted vocabulary has no end token but the line end; set stop_at_line_end, or use the whole vocabulary.")
+            raise RecipeError(
+                "A restricted vocabulary has no end token but the line end; set stop_at_line_end, or use the whole"
+                " vocabulary."
+            )
         vocabulary = None if self.vocabulary is None else self.vocabulary.of([request.language for request in requests])
-        lengths = [len(prompt_tokens(self.writer.tokenizer, request.prompt, sampling, self.writer.encode)) for request in requests]
+        lengths = [
+            len(prompt_tokens(self.writer.tokenizer, request.prompt, sampling, self.writer.encode))
+            for request in requests
+        ]
         answer_rooms(lengths, sampling.max_tokens, positions_of(self.writer.config), self.writer.name)
         batches, rows = [[]], 0
         for request in requests:
-            if batches[-1] and rows + len(request.keys) > self.rows_at_once: batches.append([]); rows = 0
+            if batches[-1] and rows + len(request.keys) > self.rows_at_once:
+                batches.append([])
+                rows = 0
             batches[-1].append(request)
             rows += len(request.keys)
         with torch.no_grad(), folded_adapter(self.writer):
@@ -323,67 +493,154 @@ class TransformersEngine:
 
 # %% ../nbs/06a_engines.ipynb #524c4528
 def generate_function(
-    policy:Policy, # its active adapter is folded in anew at each call: it learns between two
-)->Callable:
-    "Return what can stand in place of `policy.model.generate` where answers are sampled; its seeds are drawn from torch's global generator."
+    policy: Policy,  # its active adapter is folded in anew at each call: it learns between two
+) -> Callable:
+    """Return what can stand in place of `policy.model.generate` where answers are sampled; its seeds are drawn from
+    torch's global generator.
+    """
+
     def generate(input_ids, attention_mask, generation_config, **_):
         rows = [ids[mask.bool()].tolist() for ids, mask in zip(input_ids, attention_mask)]
         known = {prompt: number for number, prompt in enumerate(dict.fromkeys(map(tuple, rows)))}
         end = generation_config.eos_token_id
-        sampling = SamplingParameters(n=1, temperature=generation_config.temperature, top_p=1.0 if generation_config.top_p is None else generation_config.top_p, top_k=generation_config.top_k or None,
-                                      max_tokens=generation_config.max_new_tokens, min_tokens=generation_config.min_new_tokens or 0)
+        sampling = SamplingParameters(
+            n=1,
+            temperature=generation_config.temperature,
+            top_p=1.0 if generation_config.top_p is None else generation_config.top_p,
+            top_k=generation_config.top_k or None,
+            max_tokens=generation_config.max_new_tokens,
+            min_tokens=generation_config.min_new_tokens or 0,
+        )
         generators = [torch.Generator().manual_seed(seed) for seed in torch.randint(2**60, (len(rows),)).tolist()]
         training = policy.model.training
         policy.model.eval()
         try:
             with torch.no_grad(), folded_adapter(policy):
-                written = write_tokens(policy, [list(prompt) for prompt in known], [known[tuple(row)] for row in rows], generators, sampling, set(end if isinstance(end, (list, tuple)) else [end]))[0]
-        finally: policy.model.train(training)
+                written = write_tokens(
+                    policy,
+                    [list(prompt) for prompt in known],
+                    [known[tuple(row)] for row in rows],
+                    generators,
+                    sampling,
+                    set(end if isinstance(end, (list, tuple)) else [end]),
+                )[0]
+        finally:
+            policy.model.train(training)
         longest = max(map(len, written))
-        pad = generation_config.pad_token_id if generation_config.pad_token_id is not None else policy.tokenizer.eos_token_id
-        return torch.cat([input_ids, torch.tensor([tokens + [pad] * (longest - len(tokens)) for tokens in written], device=input_ids.device)], dim=1)
+        pad = (
+            generation_config.pad_token_id
+            if generation_config.pad_token_id is not None
+            else policy.tokenizer.eos_token_id
+        )
+        return torch.cat(
+            [
+                input_ids,
+                torch.tensor([tokens + [pad] * (longest - len(tokens)) for tokens in written], device=input_ids.device),
+            ],
+            dim=1,
+        )
+
     return generate
 
 # %% ../nbs/06a_engines.ipynb #8dbf26f9
 def _stated_positions(name, revision):
-    "Return how many positions a folder's or Hub model's configuration states, or None when it cannot be read."
+    """Return how many positions a folder's or Hub model's configuration states, or None when it cannot be read."""
     from transformers import AutoConfig
-    try: return positions_of(AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False))
-    except Exception: return None  # vLLM reads the configuration itself, and says what is wrong with it
+
+    try:
+        return positions_of(AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False))
+    except Exception:
+        return None  # vLLM reads the configuration itself, and says what is wrong with it
+
 
 class VLLMEngine:
-    "Writes answers with vLLM, which is imported only here. vLLM itself ends an answer where its positions end; such an answer is not finished."
-    def __init__(self,
-        name:str,              # folder or Hub id
-        policy:str|None=None,  # fingerprint of the policy; when None, made of a folder's weight files, or of the Hub id and the revision
-        longest:int|None=None, # tokens of prompt and answer together, cut to what the model can read; when None, vLLM decides
-        **options,             # for `vllm.LLM`, such as revision, max_model_len (instead of `longest`) or gpu_memory_utilization
+    """Writes answers with vLLM, which is imported only here. vLLM itself ends an answer where its positions end; such
+    an answer is not finished.
+    """
+
+    def __init__(
+        self,
+        name: str,  # folder or Hub id
+        # fingerprint of the policy; when None, made of a folder's weight files, or of the Hub id and the revision
+        policy: str | None = None,
+        # tokens of prompt and answer together, cut to what the model can read; when None, vLLM decides
+        longest: int | None = None,
+        # for `vllm.LLM`, such as revision, max_model_len (instead of `longest`) or gpu_memory_utilization
+        **options,
     ):
-        try: import vllm
+        try:
+            import vllm
         except ImportError as error:
-            raise ModelError('The engine "vllm" needs vLLM, which is not installed: pip install "xicl-study[vllm]", or use the engine "transformers".') from error
+            raise ModelError(
+                'The engine "vllm" needs vLLM, which is not installed: pip install "xicl-study[vllm]", or use the'
+                ' engine "transformers".'
+            ) from error
         weights = sorted(Path(name).glob("*.safetensors")) if Path(name).is_dir() else []
-        self.policy = policy or fingerprint("vllm", *([sha256(path) for path in weights] or [name, str(options.get("revision"))]))
+        self.policy = policy or fingerprint(
+            "vllm", *([sha256(path) for path in weights] or [name, str(options.get("revision"))])
+        )
         positions = _stated_positions(name, options.get("revision")) if longest is not None else None
-        if positions is not None: options = {"max_model_len": min(longest, positions), **options}
-        self.name, self.positions, self.variant, self.parameters = name, options.get("max_model_len"), "", vllm.SamplingParams
-        try: self.llm = vllm.LLM(model=name, trust_remote_code=False, **options)
+        if positions is not None:
+            options = {"max_model_len": min(longest, positions), **options}
+        self.name, self.positions, self.variant, self.parameters = (
+            name,
+            options.get("max_model_len"),
+            "",
+            vllm.SamplingParams,
+        )
+        try:
+            self.llm = vllm.LLM(model=name, trust_remote_code=False, **options)
         except Exception as error:  # whatever vLLM raises, the user needs the one line
-            raise ModelError(f"vLLM cannot load {name!r}: {(str(error).strip().splitlines() or [type(error).__name__])[0]}") from error
+            raise ModelError(
+                f"vLLM cannot load {name!r}: {(str(error).strip().splitlines() or [type(error).__name__])[0]}"
+            ) from error
         self.tokenizer = self.llm.get_tokenizer()
-    def write(self,
-        requests:Sequence[Request],  # prompts and keys
-        sampling:SamplingParameters, # how
-    )->list[list[Answer]]:
-        "Write the answers of each request. Raises `DataError` for a prompt that leaves no room for an answer, and `ModelError` when vLLM gives back something else."
-        options:dict[str, Any] = dict(n=1, temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens, min_tokens=sampling.min_tokens)
-        if sampling.top_k is not None: options["top_k"] = sampling.top_k
-        if sampling.stop_at_line_end: options["stop"] = ["\n"]
-        ids = [prompt_tokens(self.tokenizer, request.prompt, sampling, lambda text: list(self.tokenizer(text)["input_ids"])) for request in requests]
+
+    def write(
+        self,
+        requests: Sequence[Request],  # prompts and keys
+        sampling: SamplingParameters,  # how
+    ) -> list[list[Answer]]:
+        """Write the answers of each request.
+
+        Raises `DataError` for a prompt that leaves no room for an answer, and `ModelError` when vLLM gives back
+        something else.
+        """
+        options: dict[str, Any] = dict(
+            n=1,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_tokens,
+            min_tokens=sampling.min_tokens,
+        )
+        if sampling.top_k is not None:
+            options["top_k"] = sampling.top_k
+        if sampling.stop_at_line_end:
+            options["stop"] = ["\n"]
+        ids = [
+            prompt_tokens(
+                self.tokenizer, request.prompt, sampling, lambda text: list(self.tokenizer(text)["input_ids"])
+            )
+            for request in requests
+        ]
         answer_rooms([len(tokens) for tokens in ids], sampling.max_tokens, self.positions, self.name)
         prompts = [{"prompt_token_ids": tokens} for tokens, request in zip(ids, requests) for _ in request.keys]
         parameters = [self.parameters(**options, seed=key_seed(key)) for request in requests for key in request.keys]
         outputs = self.llm.generate(prompts, parameters, use_tqdm=False)
-        if len(outputs) != len(prompts): raise ModelError(f"vLLM gave {len(outputs)} answers to {len(prompts)} requests. Run the same command again; stored answers are kept.")
-        answers = iter([finish_answer(output.outputs[0].text, len(output.outputs[0].token_ids), output.outputs[0].finish_reason == "stop", sampling) for output in outputs])
+        if len(outputs) != len(prompts):
+            raise ModelError(
+                f"vLLM gave {len(outputs)} answers to {len(prompts)} requests. Run the same command again; stored"
+                " answers are kept."
+            )
+        answers = iter(
+            [
+                finish_answer(
+                    output.outputs[0].text,
+                    len(output.outputs[0].token_ids),
+                    output.outputs[0].finish_reason == "stop",
+                    sampling,
+                )
+                for output in outputs
+            ]
+        )
         return [[next(answers) for _ in request.keys] for request in requests]

@@ -19,292 +19,445 @@ from .storage import DataError
 
 # %% ../nbs/12_evaluation.ipynb #8a07445d
 def wilson_interval(
-    successes:float,       # number of correct items
-    n:int,                 # number of items
-    confidence:float=0.95, # coverage of the interval
-)->tuple[float, float]:
-    "Return Wilson's interval (Wilson 1927) of a proportion, NaN without items. Raises `DataError` when `successes` is not within 0 and `n`."
-    if n == 0: return float("nan"), float("nan")
-    if not 0 <= successes <= n: raise DataError(f"{successes} correct items of {n} cannot be. Pass the count of correct items, then the count of all items.")
-    z, share = NormalDist().inv_cdf(0.5 + confidence/2), successes/n
-    centre = share + z*z/(2*n)
-    half_width = z*np.sqrt(share*(1 - share)/n + z*z/(4*n*n))
-    scale = 1 + z*z/n
-    low, high = float((centre - half_width)/scale), float((centre + half_width)/scale)
-    return max(0.0, min(low, share)), min(1.0, max(high, share)) # rounding must not push the share itself out
+    successes: float,  # number of correct items
+    n: int,  # number of items
+    confidence: float = 0.95,  # coverage of the interval
+) -> tuple[float, float]:
+    """Return Wilson's interval (Wilson 1927) of a proportion, NaN without items.
+
+    Raises `DataError` when `successes` is not within 0 and `n`.
+    """
+    if n == 0:
+        return float("nan"), float("nan")
+    if not 0 <= successes <= n:
+        raise DataError(
+            f"{successes} correct items of {n} cannot be. Pass the count of correct items, then the count of all items."
+        )
+    z, share = NormalDist().inv_cdf(0.5 + confidence / 2), successes / n
+    centre = share + z * z / (2 * n)
+    half_width = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    low, high = float((centre - half_width) / scale), float((centre + half_width) / scale)
+    return max(0.0, min(low, share)), min(1.0, max(high, share))  # rounding must not push the share itself out
 
 # %% ../nbs/12_evaluation.ipynb #67dd83ae
 @functools.lru_cache(maxsize=2)
 def resample_counts(
-    n_items:int,     # number of items that are drawn from, and number of draws
-    n_resamples:int, # number of repetitions
-    seed:int,        # of the draws; equal seeds give equal draws
-)->np.ndarray:
-    "Return how often each item is drawn in each bootstrap resample, as float32 [n_resamples, n_items]."
+    n_items: int,  # number of items that are drawn from, and number of draws
+    n_resamples: int,  # number of repetitions
+    seed: int,  # of the draws; equal seeds give equal draws
+) -> np.ndarray:
+    """Return how often each item is drawn in each bootstrap resample, as float32 [n_resamples, n_items]."""
     draws = np.random.default_rng(seed).integers(0, n_items, (n_resamples, n_items))
-    draws += np.arange(n_resamples)[:, None]*n_items
-    counts = np.bincount(draws.ravel(), minlength=n_resamples*n_items).reshape(n_resamples, n_items).astype(np.float32)
+    draws += np.arange(n_resamples)[:, None] * n_items
+    counts = (
+        np.bincount(draws.ravel(), minlength=n_resamples * n_items).reshape(n_resamples, n_items).astype(np.float32)
+    )
     counts.flags.writeable = False
     return counts
 
+
 def resampled_means(
-    values:np.ndarray,     # [n_items], or [n_languages, n_items] with the same items in the same columns; NaN where there is no value
-    n_resamples:int=2000,  # number of bootstrap repetitions
-    seed:int=0,            # of the draws
-)->np.ndarray:
-    "Return the mean (for a table the mean over languages of the means over items) in each bootstrap resample of the items, [n_resamples]."
+    # [n_items], or [n_languages, n_items] with the same items in the same columns; NaN where there is no value
+    values: np.ndarray,
+    n_resamples: int = 2000,  # number of bootstrap repetitions
+    seed: int = 0,  # of the draws
+) -> np.ndarray:
+    """Return the mean (for a table the mean over languages of the means over items) in each bootstrap resample of the
+    items, [n_resamples].
+    """
     values = np.atleast_2d(np.asarray(values, dtype=np.float32))
     present = ~np.isnan(values)
     counts = resample_counts(values.shape[1], n_resamples, seed)
     sums, numbers = counts @ np.where(present, values, 0).T, counts @ present.T.astype(np.float32)
-    drawn = numbers > 0 # a language with few items can miss all of them in one draw
-    means = np.where(drawn, sums/np.maximum(numbers, 1), 0)
-    return means.sum(1)/np.maximum(drawn.sum(1), 1)
+    drawn = numbers > 0  # a language with few items can miss all of them in one draw
+    means = np.where(drawn, sums / np.maximum(numbers, 1), 0)
+    return means.sum(1) / np.maximum(drawn.sum(1), 1)
+
 
 def bootstrap_interval(
-    values:np.ndarray,     # [n_items] or [n_languages, n_items], as in `resampled_means`
-    n_resamples:int=2000,  # number of bootstrap repetitions
-    confidence:float=0.95, # coverage of the interval
-    seed:int=0,            # of the draws
-)->tuple[float, float]:
-    "Return the percentile bootstrap interval (Efron 1979) of a mean over items; both ends are NaN when there is no value."
+    values: np.ndarray,  # [n_items] or [n_languages, n_items], as in `resampled_means`
+    n_resamples: int = 2000,  # number of bootstrap repetitions
+    confidence: float = 0.95,  # coverage of the interval
+    seed: int = 0,  # of the draws
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval (Efron 1979) of a mean over items; both ends are NaN when there is no
+    value.
+    """
     values = np.atleast_2d(np.asarray(values, dtype=float))
     values = values[:, ~np.isnan(values).all(0)]
-    if not values.size: return float("nan"), float("nan")
-    low, high = np.quantile(resampled_means(values, n_resamples, seed), [0.5 - confidence/2, 0.5 + confidence/2])
+    if not values.size:
+        return float("nan"), float("nan")
+    low, high = np.quantile(resampled_means(values, n_resamples, seed), [0.5 - confidence / 2, 0.5 + confidence / 2])
     return float(low), float(high)
 
 # %% ../nbs/12_evaluation.ipynb #543bfd8d
 @dataclass(frozen=True)
 class Comparison:
-    "A paired comparison of two methods on the same items."
-    difference: float # mean of first minus second
-    low: float        # lower end of the interval
-    high: float       # upper end of the interval
-    p: float          # two-sided p-value of "no difference"
-    n: int            # number of pairs: items that both methods answered (summed over languages for a table)
+    """A paired comparison of two methods on the same items."""
+
+    difference: float  # mean of first minus second
+    low: float  # lower end of the interval
+    high: float  # upper end of the interval
+    p: float  # two-sided p-value of "no difference"
+    n: int  # number of pairs: items that both methods answered (summed over languages for a table)
+
 
 def paired_bootstrap(
-    first,                 # [n_items] or [n_languages, n_items] scores of one method; a pandas Series is matched by its index
-    second,                # the scores of the other method on the same items, in the same order
-    n_resamples:int=10_000,# number of bootstrap repetitions; the smallest p-value is 2/(n_resamples + 1)
-    seed:int=0,            # of the draws
-    confidence:float=0.95, # coverage of the interval
-)->Comparison:
+    # [n_items] or [n_languages, n_items] scores of one method; a pandas Series is matched by its index
+    first,
+    second,  # the scores of the other method on the same items, in the same order
+    n_resamples: int = 10_000,  # number of bootstrap repetitions; the smallest p-value is 2/(n_resamples + 1)
+    seed: int = 0,  # of the draws
+    confidence: float = 0.95,  # coverage of the interval
+) -> Comparison:
     """Compare two methods by resampling the items that both answered (paired bootstrap, Koehn 2004).
 
-    Raises `DataError` when the two have different shapes or share no item."""
-    if isinstance(first, pd.Series) and isinstance(second, pd.Series): first, second = first.align(second, join="inner")
+    Raises `DataError` when the two have different shapes or share no item.
+    """
+    if isinstance(first, pd.Series) and isinstance(second, pd.Series):
+        first, second = first.align(second, join="inner")
     first, second = np.atleast_2d(np.asarray(first, float)), np.atleast_2d(np.asarray(second, float))
     if first.shape != second.shape:
-        raise DataError(f"A paired comparison needs the same items on both sides, but there are {first.shape[-1]} and {second.shape[-1]}. "
-            "Pass pandas Series indexed by item to match them.")
+        raise DataError(
+            f"A paired comparison needs the same items on both sides, but there are {first.shape[-1]} and"
+            f" {second.shape[-1]}. Pass pandas Series indexed by item to match them."
+        )
     differences = first - second
     present = ~np.isnan(differences)
     differences, present = differences[present.any(1)][:, present.any(0)], present[present.any(1)]
-    if not differences.size: raise DataError("A paired comparison needs items that both methods answered, and there are none.")
+    if not differences.size:
+        raise DataError("A paired comparison needs items that both methods answered, and there are none.")
     means = resampled_means(differences, n_resamples, seed)
-    low, high = np.quantile(means, [0.5 - confidence/2, 0.5 + confidence/2])
-    rounding = 1e-6*np.nanmax(np.abs(differences))
+    low, high = np.quantile(means, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    rounding = 1e-6 * np.nanmax(np.abs(differences))
     fewer = min((means <= rounding).sum(), (means >= -rounding).sum())
-    p = min(1.0, 2*(1 + int(fewer))/(n_resamples + 1)) if present.sum() > 1 else float("nan")
+    p = min(1.0, 2 * (1 + int(fewer)) / (n_resamples + 1)) if present.sum() > 1 else float("nan")
     return Comparison(float(np.nanmean(differences, axis=1).mean()), float(low), float(high), p, int(present.sum()))
 
 # %% ../nbs/12_evaluation.ipynb #a712e8b0
 def holm(
-    p_values, # [m] p-values of one family of tests; NaN is no test, and stays NaN
-)->np.ndarray:
-    "Return p-values corrected for the number of tests by Holm's step-down method (Holm 1979), in the order given."
+    p_values,  # [m] p-values of one family of tests; NaN is no test, and stays NaN
+) -> np.ndarray:
+    """Return p-values corrected for the number of tests by Holm's step-down method (Holm 1979), in the order given."""
     p_values = np.asarray(p_values, dtype=float)
-    order = np.argsort(p_values)[:int((~np.isnan(p_values)).sum())]
+    order = np.argsort(p_values)[: int((~np.isnan(p_values)).sum())]
     corrected = np.full(p_values.shape, np.nan)
-    corrected[order] = np.minimum(1, np.maximum.accumulate(p_values[order]*np.arange(len(order), 0, -1)))
+    corrected[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1)))
     return corrected
 
 # %% ../nbs/12_evaluation.ipynb #c6d408d4
 def same_form(
-    text:str, # any text
-)->str:
-    "Return a text in Unicode NFC, without surrounding space and with single spaces inside."
+    text: str,  # any text
+) -> str:
+    """Return a text in Unicode NFC, without surrounding space and with single spaces inside."""
     return " ".join(unicodedata.normalize("NFC", str(text)).split())
 
+
 def exact_match(
-    prediction:str,  # text that the model wrote
-    *references:str, # texts that are right, one or more
-)->float:
-    "Return 1.0 when a text is the same as one of the references but for Unicode form and spacing, else 0.0. Case counts."
+    prediction: str,  # text that the model wrote
+    *references: str,  # texts that are right, one or more
+) -> float:
+    """Return 1.0 when a text is the same as one of the references but for Unicode form and spacing, else 0.0.
+
+    Case counts.
+    """
     return float(same_form(prediction) in map(same_form, references))
+
 
 @functools.lru_cache(maxsize=128)
 def _chrf_against(references):
-    "Return sacrebleu's metric with these references counted once: a pool of answers is compared with the same ones again and again."
+    """Return sacrebleu's metric with these references counted once: a pool of answers is compared with the same ones
+    again and again.
+    """
     from sacrebleu.metrics import CHRF
+
     return CHRF(references=[[same_form(reference)] for reference in references])
 
+
 def chrf(
-    prediction:str,  # text that the model wrote
-    *references:str, # texts that are right, one or more
-)->float:
-    "Return the sentence-level chrF (Popović 2015; sacrebleu's defaults: character 6-grams, beta 2) of a text against the reference that is nearest to it, from 0 to 100."
+    prediction: str,  # text that the model wrote
+    *references: str,  # texts that are right, one or more
+) -> float:
+    """Return the sentence-level chrF (Popović 2015; sacrebleu's defaults: character 6-grams, beta 2) of a text against
+    the reference that is nearest to it, from 0 to 100.
+    """
     return float(_chrf_against(references).corpus_score([same_form(prediction)], None).score)
 
 # %% ../nbs/12_evaluation.ipynb #672e8e96
 KEYS = ("language", "method", "k", "seed", "item")
 
+
 def check_predictions(
-    predictions:pd.DataFrame, # one row per language, method, k, seed and item
-    columns=("correct",),     # columns that must exist beside the keys
+    predictions: pd.DataFrame,  # one row per language, method, k, seed and item
+    columns=("correct",),  # columns that must exist beside the keys
 ):
-    "Raise `DataError` when a table of predictions is empty, lacks a column, mixes tasks, or holds an item twice."
+    """Raise `DataError` when a table of predictions is empty, lacks a column, mixes tasks, or holds an item twice."""
     missing = [name for name in (*KEYS, *columns) if name not in predictions]
-    if missing: raise DataError(f"The predictions lack the column(s) {', '.join(missing)}. Make them again with this version.")
-    if not len(predictions): raise DataError("The predictions are empty. Run at least one method on one item.")
+    if missing:
+        raise DataError(f"The predictions lack the column(s) {', '.join(missing)}. Make them again with this version.")
+    if not len(predictions):
+        raise DataError("The predictions are empty. Run at least one method on one item.")
     if "task" in predictions and predictions.task.nunique() > 1:
-        raise DataError(f"The predictions mix the tasks {', '.join(sorted(predictions.task.unique()))}. Evaluate one task at a time.")
+        raise DataError(
+            f"The predictions mix the tasks {', '.join(sorted(predictions.task.unique()))}. Evaluate one task at a"
+            " time."
+        )
     double = predictions.duplicated(list(KEYS))
     if double.any():
         row = predictions[double].iloc[0]
-        raise DataError(f"{int(double.sum())} predictions appear twice, the first for item {row['item']!r} ({row.language}, {row.method}, seed {row.seed}). "
-            "Gather each run once.")
+        raise DataError(
+            f"{int(double.sum())} predictions appear twice, the first for item {row['item']!r} ({row.language},"
+            f" {row.method}, seed {row.seed}). Gather each run once."
+        )
+
 
 def metric_columns(
-    predictions:pd.DataFrame, # one row per language, method, k, seed and item
-)->dict[str, str]:
-    "Return the quality metrics of a table and the column that each is read from: accuracy for choice tasks, exact match and chrF for generation."
+    predictions: pd.DataFrame,  # one row per language, method, k, seed and item
+) -> dict[str, str]:
+    """Return the quality metrics of a table and the column that each is read from: accuracy for choice tasks, exact
+    match and chrF for generation.
+    """
     generation = "chrf" in predictions and predictions.chrf.notna().any()
-    columns = {"exact_match": "correct", "chrf": "chrf"} if generation else {"accuracy": "correct", "accuracy_calibrated": "correct_calibrated"}
-    return {metric: column for metric, column in columns.items() if column in predictions and predictions[column].notna().any()}
+    columns = (
+        {"exact_match": "correct", "chrf": "chrf"}
+        if generation
+        else {"accuracy": "correct", "accuracy_calibrated": "correct_calibrated"}
+    )
+    return {
+        metric: column
+        for metric, column in columns.items()
+        if column in predictions and predictions[column].notna().any()
+    }
+
 
 def item_table(
-    predictions:pd.DataFrame, # rows of one method and k
-    column:str,               # column with the values
-    languages,                # row order of the result
-)->pd.DataFrame:
-    "Return a table [language, item] of values, averaged over seeds per item; NaN where there is none."
-    return predictions.pivot_table(index="language", columns="item", values=column, aggfunc="mean", dropna=False).reindex(languages)
+    predictions: pd.DataFrame,  # rows of one method and k
+    column: str,  # column with the values
+    languages,  # row order of the result
+) -> pd.DataFrame:
+    """Return a table [language, item] of values, averaged over seeds per item; NaN where there is none."""
+    return predictions.pivot_table(
+        index="language", columns="item", values=column, aggfunc="mean", dropna=False
+    ).reindex(languages)
 
 # %% ../nbs/12_evaluation.ipynb #2bca03b4
 def _interval(values, n_resamples, confidence, seed):
     values = np.asarray(values, dtype=float)
     values = values[~np.isnan(values)]
-    if np.isin(values, (0.0, 1.0)).all(): return wilson_interval(values.sum(), len(values), confidence)
+    if np.isin(values, (0.0, 1.0)).all():
+        return wilson_interval(values.sum(), len(values), confidence)
     return bootstrap_interval(values, n_resamples, confidence, seed)
 
+
 def yardsticks(
-    predictions:pd.DataFrame, # rows of one language and method, with `log_probs` and `gold`
-)->dict[str, float]:
-    "Return the accuracy of guessing (`chance`) and of always giving the commonest label (`majority`); nothing for tasks without choices."
-    if "log_probs" not in predictions: return {}
+    predictions: pd.DataFrame,  # rows of one language and method, with `log_probs` and `gold`
+) -> dict[str, float]:
+    """Return the accuracy of guessing (`chance`) and of always giving the commonest label (`majority`); nothing for
+    tasks without choices.
+    """
+    if "log_probs" not in predictions:
+        return {}
     items = predictions.drop_duplicates("item")
     numbers = np.array([0 if choices is None or np.ndim(choices) == 0 else len(choices) for choices in items.log_probs])
-    if not numbers.size or numbers.min() < 2: return {}
-    found = {"chance": float((1/numbers).mean())}
-    if "gold" in items and items.gold.nunique() <= numbers.max(): found["majority"] = float(items.gold.value_counts(normalize=True).iloc[0])
+    if not numbers.size or numbers.min() < 2:
+        return {}
+    found = {"chance": float((1 / numbers).mean())}
+    if "gold" in items and items.gold.nunique() <= numbers.max():
+        found["majority"] = float(items.gold.value_counts(normalize=True).iloc[0])
     return found
 
+
 def _metric_rows(values, languages, n_resamples, confidence, seed):
-    "Rows of one method and metric from a table [language, item], the macro mean last."
+    """Rows of one method and metric from a table [language, item], the macro mean last."""
     values = values.reindex(languages).to_numpy(float)
     present, rows = ~np.isnan(values).all(1), []
     for language, row in zip(np.array(languages)[present], values[present]):
         low, high = _interval(row, n_resamples, confidence, seed)
-        rows.append({"language": language, "value": np.nanmean(row), "low": low, "high": high, "n": int((~np.isnan(row)).sum())})
-    if len(rows) > 1: low, high = bootstrap_interval(values, n_resamples, confidence, seed)
-    if rows: rows.append({"language": "all", "value": np.mean([row["value"] for row in rows]), "low": low, "high": high, "n": sum(row["n"] for row in rows)})
+        rows.append(
+            {"language": language, "value": np.nanmean(row), "low": low, "high": high, "n": int((~np.isnan(row)).sum())}
+        )
+    if len(rows) > 1:
+        low, high = bootstrap_interval(values, n_resamples, confidence, seed)
+    if rows:
+        rows.append(
+            {
+                "language": "all",
+                "value": np.mean([row["value"] for row in rows]),
+                "low": low,
+                "high": high,
+                "n": sum(row["n"] for row in rows),
+            }
+        )
     return rows
 
+
 def _yardstick_rows(part, languages):
-    "Rows of `chance` and `majority` of one method, the macro mean last."
+    """Rows of `chance` and `majority` of one method, the macro mean last."""
     groups = {language: part[part.language == language] for language in languages}
     marks = pd.DataFrame({language: yardsticks(group) for language, group in groups.items() if len(group)})
     for metric, found in marks.iterrows():
         found = found.dropna()
         numbers = {language: groups[language]["item"].nunique() for language in found.index}
         for language, value in {**found, "all": found.mean()}.items():
-            yield {"language": language, "metric": metric, "value": value, "low": np.nan, "high": np.nan, "n": numbers.get(language, sum(numbers.values()))}
+            yield {
+                "language": language,
+                "metric": metric,
+                "value": value,
+                "low": np.nan,
+                "high": np.nan,
+                "n": numbers.get(language, sum(numbers.values())),
+            }
+
 
 def results_table(
-    predictions:pd.DataFrame, # one row per language, method, k, seed and item
-    study:str,                # name of the study
-    experiment:str,           # name of the experiment
-    n_resamples:int=2000,     # bootstrap repetitions of each interval
-    confidence:float=0.95,    # coverage of the intervals
-    seed:int=0,               # of the bootstrap
-)->pd.DataFrame:
+    predictions: pd.DataFrame,  # one row per language, method, k, seed and item
+    study: str,  # name of the study
+    experiment: str,  # name of the experiment
+    n_resamples: int = 2000,  # bootstrap repetitions of each interval
+    confidence: float = 0.95,  # coverage of the intervals
+    seed: int = 0,  # of the bootstrap
+) -> pd.DataFrame:
     """Return each metric per language and method, and over all languages, with its interval and number of items.
 
-    `seed` of a row lists the seeds that were averaged. Raises `DataError` for a table that cannot be evaluated."""
+    `seed` of a row lists the seeds that were averaged. Raises `DataError` for a table that cannot be evaluated.
+    """
     check_predictions(predictions)
-    columns = {**metric_columns(predictions), **{name: name for name in ("diversity", "leakage", "seconds") if name in predictions}}
+    columns = {
+        **metric_columns(predictions),
+        **{name: name for name in ("diversity", "leakage", "seconds") if name in predictions},
+    }
     languages, rows = list(predictions.language.unique()), []
     for (method, k), part in predictions.groupby(["method", "k"], sort=False):
-        common = {"study": study, "experiment": experiment, "method": method, "k": k, "seed": ",".join(map(str, sorted(part.seed.unique())))}
+        common = {
+            "study": study,
+            "experiment": experiment,
+            "method": method,
+            "k": k,
+            "seed": ",".join(map(str, sorted(part.seed.unique()))),
+        }
         for metric, column in columns.items():
             found = _metric_rows(item_table(part, column, languages), languages, n_resamples, confidence, seed)
             rows += [{**common, "metric": metric, **row} for row in found]
         rows += [{**common, **row} for row in _yardstick_rows(part, languages)]
-    return pd.DataFrame(rows)[["study", "experiment", "language", "method", "k", "seed", "metric", "value", "low", "high", "n"]]
+    return pd.DataFrame(rows)[
+        ["study", "experiment", "language", "method", "k", "seed", "metric", "value", "low", "high", "n"]
+    ]
 
 # %% ../nbs/12_evaluation.ipynb #93766556
 def _one_k(predictions, method, k):
     numbers = sorted(predictions[predictions.method == method].k.unique())
-    if k in numbers: return k
-    if len(numbers) == 1: return numbers[0]
-    raise DataError(f"The method {method!r} was run with k = {', '.join(map(str, numbers))}. Keep the rows of one k before comparing.")
+    if k in numbers:
+        return k
+    if len(numbers) == 1:
+        return numbers[0]
+    raise DataError(
+        f"The method {method!r} was run with k = {', '.join(map(str, numbers))}. Keep the rows of one k before"
+        " comparing."
+    )
+
 
 def comparisons_table(
-    predictions:pd.DataFrame,  # one row per language, method, k, seed and item
-    method:str="closed_loop",  # the method that is compared
-    baselines=None,            # methods to compare with; all others when None
-    column:str|None=None,      # compare this column only, for example "correct_calibrated"; all quality metrics when None
-    n_resamples:int=10_000,    # bootstrap repetitions; at least 200 per language, so that Holm's correction leaves room for p < .01
-    seed:int=0,                # of the bootstrap
-    confidence:float=0.95,     # coverage of the intervals
-)->pd.DataFrame:
-    """Compare one method with each baseline per language and over all, at equal k: paired bootstrap, Holm's correction over languages.
+    predictions: pd.DataFrame,  # one row per language, method, k, seed and item
+    method: str = "closed_loop",  # the method that is compared
+    baselines=None,  # methods to compare with; all others when None
+    # compare this column only, for example "correct_calibrated"; all quality metrics when None
+    column: str | None = None,
+    # bootstrap repetitions; at least 200 per language, so that Holm's correction leaves room for p < .01
+    n_resamples: int = 10_000,
+    seed: int = 0,  # of the bootstrap
+    confidence: float = 0.95,  # coverage of the intervals
+) -> pd.DataFrame:
+    """Compare one method with each baseline per language and over all, at equal k: paired bootstrap, Holm's correction
+    over languages.
 
-    A method that was not run, or a pair without shared items, has no row. Raises `DataError` when the method ran with several k."""
+    A method that was not run, or a pair without shared items, has no row. Raises `DataError` when the method ran with
+    several k.
+    """
     check_predictions(predictions)
     names = ["language", "method", "baseline", "metric", "difference", "low", "high", "p", "p_holm", "n"]
-    if method not in set(predictions.method): return pd.DataFrame(columns=names)
+    if method not in set(predictions.method):
+        return pd.DataFrame(columns=names)
     columns = {name: source for name, source in metric_columns(predictions).items() if column in (None, source)}
     if not columns:
-        raise DataError(f"The predictions have no values in the column {column!r}. Choose one of {', '.join(metric_columns(predictions).values())}.")
+        raise DataError(
+            f"The predictions have no values in the column {column!r}. Choose one of"
+            f" {', '.join(metric_columns(predictions).values())}."
+        )
     present, languages, rows = set(predictions.method), list(predictions.language.unique()), []
-    k, n_resamples = _one_k(predictions, method, None), max(n_resamples, 200*len(languages))
+    k, n_resamples = _one_k(predictions, method, None), max(n_resamples, 200 * len(languages))
     items = sorted(predictions["item"].unique())
-    for baseline in [name for name in (predictions.method.unique() if baselines is None else baselines) if name != method and name in present]:
-        selected = {name: predictions[(predictions.method == name) & (predictions.k == _one_k(predictions, name, k))] for name in (method, baseline)}
+    for baseline in [
+        name
+        for name in (predictions.method.unique() if baselines is None else baselines)
+        if name != method and name in present
+    ]:
+        selected = {
+            name: predictions[(predictions.method == name) & (predictions.k == _one_k(predictions, name, k))]
+            for name in (method, baseline)
+        }
         for metric, source in columns.items():
-            first, second = (item_table(part, source, languages).reindex(columns=items).to_numpy(float) for part in selected.values())
+            first, second = (
+                item_table(part, source, languages).reindex(columns=items).to_numpy(float) for part in selected.values()
+            )
             both = (~np.isnan(first - second)).any(1)
-            if not both.any(): continue
-            found = [paired_bootstrap(one, other, n_resamples, seed, confidence) for one, other in zip(first[both], second[both])]
+            if not both.any():
+                continue
+            found = [
+                paired_bootstrap(one, other, n_resamples, seed, confidence)
+                for one, other in zip(first[both], second[both])
+            ]
             corrected = holm([comparison.p for comparison in found])
             total = paired_bootstrap(first[both], second[both], n_resamples, seed, confidence)
-            for language, comparison, p_holm in zip([*np.array(languages)[both], "all"], [*found, total], [*corrected, total.p]):
-                rows.append({"language": language, "method": method, "baseline": baseline, "metric": metric, **comparison.__dict__, "p_holm": p_holm})
+            for language, comparison, p_holm in zip(
+                [*np.array(languages)[both], "all"], [*found, total], [*corrected, total.p]
+            ):
+                rows.append(
+                    {
+                        "language": language,
+                        "method": method,
+                        "baseline": baseline,
+                        "metric": metric,
+                        **comparison.__dict__,
+                        "p_holm": p_holm,
+                    }
+                )
     return pd.DataFrame(rows, columns=names)
 
 # %% ../nbs/12_evaluation.ipynb #ccb242c0
-POOL_METHODS = ("random", "random_english", "bm25", "bm25_english", "dense", "dense_english", "diverse_dense", "diverse_dense_english")
+POOL_METHODS = (
+    "random",
+    "random_english",
+    "bm25",
+    "bm25_english",
+    "dense",
+    "dense_english",
+    "diverse_dense",
+    "diverse_dense_english",
+)
+
 
 @dataclass(frozen=True)
 class BestRetriever:
-    "The strongest baseline that takes demonstrations from a pool, on the untrained policy."
-    method: str     # its name
-    accuracy: float # its macro mean over `languages`
-    languages: tuple[str, ...] # languages in which every pool method ran
-    note: str       # how it was chosen, one sentence for the reader
+    """The strongest baseline that takes demonstrations from a pool, on the untrained policy."""
+
+    method: str  # its name
+    accuracy: float  # its macro mean over `languages`
+    languages: tuple[str, ...]  # languages in which every pool method ran
+    note: str  # how it was chosen, one sentence for the reader
+
 
 def best_retriever(
-    predictions:pd.DataFrame, # one row per language, method, k, seed and item
-    column:str="correct",     # column by which to choose
-)->BestRetriever|None:
-    "Name the pool method of the untrained policy with the highest macro mean over the languages that all of them share; None when there is none."
+    predictions: pd.DataFrame,  # one row per language, method, k, seed and item
+    column: str = "correct",  # column by which to choose
+) -> BestRetriever | None:
+    """Name the pool method of the untrained policy with the highest macro mean over the languages that all of them
+    share; None when there is none.
+    """
     check_predictions(predictions, (column,))
     pool = predictions[predictions.method.isin(POOL_METHODS) & predictions[column].notna()]
-    if not len(pool): return None
+    if not len(pool):
+        return None
     means = pool.groupby(["language", "method", "item"])[column].mean().groupby(["language", "method"]).mean().unstack()
     shared = means.dropna()
     means = shared if len(shared) else means
@@ -314,42 +467,56 @@ def best_retriever(
 
 # %% ../nbs/12_evaluation.ipynb #abd5cad6
 def _pair_agreement(one, two, items, confidence):
-    "Agreement of two rows of answers, averaged over seeds per item."
+    """Agreement of two rows of answers, averaged over seeds per item."""
     same = pd.Series((one == two).astype(float)).groupby(items).mean()
     low, high = wilson_interval(same.sum(), len(same), confidence)
-    expected = sum((one == code).mean()*(two == code).mean() for code in np.unique(one))
-    kappa = float(((one == two).mean() - expected)/(1 - expected)) if expected < 1 else float("nan")
+    expected = sum((one == code).mean() * (two == code).mean() for code in np.unique(one))
+    kappa = float(((one == two).mean() - expected) / (1 - expected)) if expected < 1 else float("nan")
     return {"agreement": same.mean(), "low": low, "high": high, "kappa": kappa, "n": len(same)}
 
+
 def consistency(
-    predictions:pd.DataFrame, # one row per language, method, k, seed and item
-    column:str="prediction",  # column with the answers; they must mean the same in all languages
-    confidence:float=0.95,    # coverage of the intervals
-)->pd.DataFrame:
+    predictions: pd.DataFrame,  # one row per language, method, k, seed and item
+    column: str = "prediction",  # column with the answers; they must mean the same in all languages
+    confidence: float = 0.95,  # coverage of the intervals
+) -> pd.DataFrame:
     """Return the agreement of the answers to the same items, for each method and pair of languages.
 
-    The interval is Wilson's (several seeds are averaged per item first), kappa is Cohen's (1960). A pair without shared items has no row."""
+    The interval is Wilson's (several seeds are averaged per item first), kappa is Cohen's (1960). A pair without shared
+    items has no row.
+    """
     check_predictions(predictions, (column,))
     rows = []
     for (method, k), part in predictions[predictions[column].notna()].groupby(["method", "k"], sort=False):
         languages = list(part.language.unique())
         part = part.assign(code=pd.factorize(part[column])[0].astype(float))
-        answers = part.pivot_table(index="language", columns=["item", "seed"], values="code", aggfunc="first").reindex(languages)
+        answers = part.pivot_table(index="language", columns=["item", "seed"], values="code", aggfunc="first").reindex(
+            languages
+        )
         items, answers = np.asarray(answers.columns.get_level_values("item")), answers.to_numpy()
         for first, second in combinations(range(len(languages)), 2):
             both = ~np.isnan(answers[first]) & ~np.isnan(answers[second])
-            if not both.any(): continue
+            if not both.any():
+                continue
             found = _pair_agreement(answers[first][both], answers[second][both], items[both], confidence)
             rows.append({"method": method, "k": k, "first": languages[first], "second": languages[second], **found})
     return pd.DataFrame(rows, columns=["method", "k", "first", "second", "agreement", "low", "high", "kappa", "n"])
 
 # %% ../nbs/12_evaluation.ipynb #e5b01c5f
 def method_table(
-    names, # names of methods, in any order
-)->pd.DataFrame:
-    "Return name, title, group and policy of some methods, in display order, indexed by name."
+    names,  # names of methods, in any order
+) -> pd.DataFrame:
+    """Return name, title, group and policy of some methods, in display order, indexed by name."""
     from xicl_study.methods import METHODS
+
     names = set(names)
-    known = [{"method": name, "title": info.title, "group": info.group, "policy": info.policy} for name, info in METHODS.items() if name in names]
-    other = [{"method": name, "title": name.replace("_", " "), "group": "other", "policy": "other"} for name in sorted(names - set(METHODS))]
+    known = [
+        {"method": name, "title": info.title, "group": info.group, "policy": info.policy}
+        for name, info in METHODS.items()
+        if name in names
+    ]
+    other = [
+        {"method": name, "title": name.replace("_", " "), "group": "other", "policy": "other"}
+        for name in sorted(names - set(METHODS))
+    ]
     return pd.DataFrame(known + other, columns=["method", "title", "group", "policy"]).set_index("method", drop=False)

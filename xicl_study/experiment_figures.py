@@ -17,78 +17,140 @@ from .storage import DataError
 # %% ../nbs/14f_experiment_figures.ipynb #7abcc98f
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#222222", "#8A94A0")
 
+
 def _require(table, columns, what):
     missing = [name for name in columns if name not in table]
-    if missing or not len(table): raise DataError(f"{what} needs rows with the columns {', '.join(columns)}" + (f"; there is no {missing[0]}." if missing else ", and there are none."))
+    if missing or not len(table):
+        raise DataError(
+            f"{what} needs rows with the columns {', '.join(columns)}"
+            + (f"; there is no {missing[0]}." if missing else ", and there are none.")
+        )
 
 # %% ../nbs/14f_experiment_figures.ipynb #393874d4
 @styled
 def plot_rows(
-    rows:pd.DataFrame,       # columns label, value, low, high; optionally group, which sets colour and marker
-    title:str,               # heading
-    xlabel:str,              # what the values are
-    line:float|None=0.0,     # where a vertical line stands; None for none
-    digits:int=2,            # of the numbers at the right edge
+    rows: pd.DataFrame,  # columns label, value, low, high; optionally group, which sets colour and marker
+    title: str,  # heading
+    xlabel: str,  # what the values are
+    line: float | None = 0.0,  # where a vertical line stands; None for none
+    digits: int = 2,  # of the numbers at the right edge
 ):
-    "Draw values with their intervals as rows, in the order of the table. Returns a Figure."
+    """Draw values with their intervals as rows, in the order of the table. Returns a Figure."""
     _require(rows, ("label", "value", "low", "high"), "This plot")
     groups, labels = list(dict.fromkeys(rows["group"])) if "group" in rows else [""], list(dict.fromkeys(rows["label"]))
     together = len(labels) < len(rows)  # several groups share a row
-    figure, axes = new_figure(7.2, 1.1 + (0.14 + 0.1*len(groups) if together else 0.3)*len(labels) + (0.3 if len(groups) > 1 else 0))
+    figure, axes = new_figure(
+        7.2, 1.1 + (0.14 + 0.1 * len(groups) if together else 0.3) * len(labels) + (0.3 if len(groups) > 1 else 0)
+    )
     panel = axes[0, 0]
-    if line is not None: panel.axvline(line, color="#4A5563", linewidth=1, zorder=1)
+    if line is not None:
+        panel.axvline(line, color="#4A5563", linewidth=1, zorder=1)
     for row in rows.itertuples():
         rank = groups.index(row.group) if "group" in rows else 0
-        position = -labels.index(row.label) + (0.28 - 0.56*rank/max(1, len(groups) - 1) if together else 0)
+        position = -labels.index(row.label) + (0.28 - 0.56 * rank / max(1, len(groups) - 1) if together else 0)
         colour = LINE_COLOURS[rank % 8]
-        panel.plot([row.low, row.high], [position]*2, color=colour, linewidth=1.6, alpha=0.75, solid_capstyle="butt", zorder=2)
-        panel.plot(row.value, position, SERIES_MARKERS[rank % 7], color=colour, markersize=4 if together else 5.5, zorder=3)
-        if together: continue
+        panel.plot(
+            [row.low, row.high],
+            [position] * 2,
+            color=colour,
+            linewidth=1.6,
+            alpha=0.75,
+            solid_capstyle="butt",
+            zorder=2,
+        )
+        panel.plot(
+            row.value, position, SERIES_MARKERS[rank % 7], color=colour, markersize=4 if together else 5.5, zorder=3
+        )
+        if together:
+            continue
         written = f"{row.value:+.{digits}f}" if line == 0 else f"{row.value:.{digits}f}"
         panel.text(1.015, position, written, transform=panel.get_yaxis_transform(), va="center", fontsize=8.5)
     if together:
-        for number in range(1, len(labels)): panel.axhline(0.5 - number, color="#E3E6EA", linewidth=0.8, zorder=0)
+        for number in range(1, len(labels)):
+            panel.axhline(0.5 - number, color="#E3E6EA", linewidth=0.8, zorder=0)
     panel.set_yticks([-position for position in range(len(labels))], labels)
     panel.set_ylim(0.4 - len(labels), 0.6)
-    if title: figure.suptitle(title, x=0.01, ha="left", fontsize=10)  # over the labels, which can be long
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)  # over the labels, which can be long
     panel.set_xlabel(f"{xlabel}, 95 % interval")
-    if len(groups) > 1: _legend(figure, groups)
+    if len(groups) > 1:
+        _legend(figure, groups)
     return figure
+
 
 def _legend(figure, names, lines=False):
     from matplotlib.lines import Line2D
-    handles = [Line2D([], [], color=LINE_COLOURS[number % 8], marker=SERIES_MARKERS[number % 7], linestyle="-" if lines else "", markersize=6, label=name) for number, name in enumerate(names)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(names)), columnspacing=1.4, handletextpad=0.5)
+
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=LINE_COLOURS[number % 8],
+            marker=SERIES_MARKERS[number % 7],
+            linestyle="-" if lines else "",
+            markersize=6,
+            label=name,
+        )
+        for number, name in enumerate(names)
+    ]
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=min(4, len(names)), columnspacing=1.4, handletextpad=0.5
+    )
 
 # %% ../nbs/14f_experiment_figures.ipynb #6f309c06
 @styled
 def plot_heat_maps(
-    table:pd.DataFrame,          # one row per cell: the two settings and the measures
-    across:str,                  # column of the horizontal setting
-    down:str,                    # column of the vertical setting
-    measures:dict[str, str],     # column of a measure -> its heading
-    marked:tuple|None=None,      # (across, down) of the cell that gets a frame
-    names:dict[str, str]|None=None, # column -> its label
-    digits:int=2,                # of the numbers in the cells
+    table: pd.DataFrame,  # one row per cell: the two settings and the measures
+    across: str,  # column of the horizontal setting
+    down: str,  # column of the vertical setting
+    measures: dict[str, str],  # column of a measure -> its heading
+    marked: tuple | None = None,  # (across, down) of the cell that gets a frame
+    names: dict[str, str] | None = None,  # column -> its label
+    digits: int = 2,  # of the numbers in the cells
 ):
-    "Draw a heat map for each measure of a grid of two settings. Returns a Figure."
+    """Draw a heat map for each measure of a grid of two settings. Returns a Figure."""
     from matplotlib.patches import Rectangle
+
     _require(table, (across, down, *measures), "A heat map")
     names = {across: across, down: down, **(names or {})}
-    grids = {column: table.pivot_table(index=down, columns=across, values=column).sort_index(ascending=False) for column in measures}
+    grids = {
+        column: table.pivot_table(index=down, columns=across, values=column).sort_index(ascending=False)
+        for column in measures
+    }
     wide, high = (table[name].nunique() for name in (across, down))
     columns = min(3, len(measures))
-    lines = math.ceil(len(measures)/columns)
-    figure, axes = new_figure(max(6.0, columns*(0.75 + 0.62*wide)), lines*(1.05 + 0.42*high), lines, columns)
-    for panel in axes.ravel()[len(measures):]: panel.set_visible(False)
+    lines = math.ceil(len(measures) / columns)
+    figure, axes = new_figure(max(6.0, columns * (0.75 + 0.62 * wide)), lines * (1.05 + 0.42 * high), lines, columns)
+    for panel in axes.ravel()[len(measures) :]:
+        panel.set_visible(False)
     for panel, (column, heading) in zip(axes.ravel(), measures.items()):
         grid = grids[column]
         low, top = np.nanmin(grid.to_numpy()), np.nanmax(grid.to_numpy())
-        panel.imshow(grid, cmap="Blues", vmin=low - 0.15*(top - low), vmax=top + 0.9*(top - low) + 1e-9, aspect="auto")
+        panel.imshow(
+            grid, cmap="Blues", vmin=low - 0.15 * (top - low), vmax=top + 0.9 * (top - low) + 1e-9, aspect="auto"
+        )
         for (line, place), value in np.ndenumerate(grid.to_numpy()):
-            if not np.isnan(value): panel.text(place, line, f"{round(value, digits) + 0.0:.{digits}f}", ha="center", va="center", fontsize=8, color="#10202F")
+            if not np.isnan(value):
+                panel.text(
+                    place,
+                    line,
+                    f"{round(value, digits) + 0.0:.{digits}f}",
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="#10202F",
+                )
         if marked in [(one, other) for one in grid.columns for other in grid.index]:
-            panel.add_patch(Rectangle((list(grid.columns).index(marked[0]) - 0.5, list(grid.index).index(marked[1]) - 0.5), 1, 1, fill=False, edgecolor="#D55E00", linewidth=1.8))
+            panel.add_patch(
+                Rectangle(
+                    (list(grid.columns).index(marked[0]) - 0.5, list(grid.index).index(marked[1]) - 0.5),
+                    1,
+                    1,
+                    fill=False,
+                    edgecolor="#D55E00",
+                    linewidth=1.8,
+                )
+            )
         panel.set_xticks(range(grid.shape[1]), [f"{value:g}" for value in grid.columns])
         panel.set_yticks(range(grid.shape[0]), [f"{value:g}" for value in grid.index])
         panel.grid(False)
@@ -98,140 +160,213 @@ def plot_heat_maps(
 
 # %% ../nbs/14f_experiment_figures.ipynb #bc100cf9
 def _round_numbers(low, high):
-    "The numbers between two that are 0, or 1, 2 or 5 times a power of ten."
-    return [0] * (low <= 0) + [digit * 10**power for power in range(9) for digit in (1, 2, 5) if low <= digit * 10**power <= high]
+    """The numbers between two that are 0, or 1, 2 or 5 times a power of ten."""
+    return [0] * (low <= 0) + [
+        digit * 10**power for power in range(9) for digit in (1, 2, 5) if low <= digit * 10**power <= high
+    ]
+
 
 @styled
 def plot_curves(
-    points:pd.DataFrame,     # columns x, value, low, high, series; optionally panel
-    xlabel:str,              # what x is
-    ylabel:str,              # what the values are
-    log_x:bool=False,        # logarithmic x axis
-    chance:float|None=None,  # where a dashed line stands
-    title:str="",            # heading of a figure with one panel
-    sharey:bool=True,        # one scale for all panels
+    points: pd.DataFrame,  # columns x, value, low, high, series; optionally panel
+    xlabel: str,  # what x is
+    ylabel: str,  # what the values are
+    log_x: bool = False,  # logarithmic x axis
+    chance: float | None = None,  # where a dashed line stands
+    title: str = "",  # heading of a figure with one panel
+    sharey: bool = True,  # one scale for all panels
 ):
-    "Draw series of values with intervals against a number, a panel for each value of `panel`. Returns a Figure."
+    """Draw series of values with intervals against a number, a panel for each value of `panel`. Returns a Figure."""
     _require(points, ("x", "value", "low", "high", "series"), "This plot")
     panels = list(dict.fromkeys(points["panel"])) if "panel" in points else [title]
     series = list(dict.fromkeys(points["series"]))
     columns = 2 if len(panels) == 4 else min(3, len(panels))
-    lines = math.ceil(len(panels)/columns)
-    figure, axes = new_figure(max(5.6, 2.7*columns + 0.4), 2.5*lines + 0.5, lines, columns, sharey=sharey)
-    for panel in axes.ravel()[len(panels):]: panel.set_visible(False)
+    lines = math.ceil(len(panels) / columns)
+    figure, axes = new_figure(max(5.6, 2.7 * columns + 0.4), 2.5 * lines + 0.5, lines, columns, sharey=sharey)
+    for panel in axes.ravel()[len(panels) :]:
+        panel.set_visible(False)
     for place, (panel, heading) in enumerate(zip(axes.ravel(), panels)):
         part = points[points["panel"] == heading] if "panel" in points else points
         for number, name in enumerate(series):
             line = part[part.series == name].sort_values("x")
-            if not len(line): continue
-            style:dict[str, Any] = dict(color=LINE_COLOURS[number % 8], marker=SERIES_MARKERS[number % 7])
-            if len(line) > 12: style |= {"markevery": max(1, len(line)//6)}
-            panel.errorbar(line.x, line.value, yerr=[(line.value - line.low).clip(lower=0), (line.high - line.value).clip(lower=0)], linewidth=1.5, markersize=5, elinewidth=1, capsize=0, **style)
-        if chance is not None: panel.axhline(chance, color="#7A8490", linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)
-        if log_x: panel.set_xscale("symlog", linthresh=1)
+            if not len(line):
+                continue
+            style: dict[str, Any] = dict(color=LINE_COLOURS[number % 8], marker=SERIES_MARKERS[number % 7])
+            if len(line) > 12:
+                style |= {"markevery": max(1, len(line) // 6)}
+            panel.errorbar(
+                line.x,
+                line.value,
+                yerr=[(line.value - line.low).clip(lower=0), (line.high - line.value).clip(lower=0)],
+                linewidth=1.5,
+                markersize=5,
+                elinewidth=1,
+                capsize=0,
+                **style,
+            )
+        if chance is not None:
+            panel.axhline(chance, color="#7A8490", linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)
+        if log_x:
+            panel.set_xscale("symlog", linthresh=1)
         ticks = sorted(set(part.x))
         places = np.log1p(ticks) if log_x else np.array(ticks, dtype=float)
-        crowded = len(ticks) > 7 or (len(ticks) > 1 and np.diff(places).min() <= 0.09*np.ptp(places))
-        if crowded: ticks = _round_numbers(ticks[0], ticks[-1]) if log_x else []
-        if ticks: panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
-        else: panel.xaxis.set_major_formatter("{x:g}")
+        crowded = len(ticks) > 7 or (len(ticks) > 1 and np.diff(places).min() <= 0.09 * np.ptp(places))
+        if crowded:
+            ticks = _round_numbers(ticks[0], ticks[-1]) if log_x else []
+        if ticks:
+            panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+        else:
+            panel.xaxis.set_major_formatter("{x:g}")
         panel.minorticks_off()
         panel.grid(True, axis="y")
         panel.set_title(heading, fontsize=9.5)
         panel.set_xlabel(xlabel)
-        if place % columns == 0: panel.set_ylabel(ylabel)
-    if len(series) > 1: _legend(figure, series, lines=True)
+        if place % columns == 0:
+            panel.set_ylabel(ylabel)
+    if len(series) > 1:
+        _legend(figure, series, lines=True)
     return figure
 
 # %% ../nbs/14f_experiment_figures.ipynb #f3a62ba0
 @styled
 def plot_fitted(
-    points:pd.DataFrame,         # columns x, value; optionally panel and label
-    fits:dict,                   # panel ("" for one panel) -> fit with `grid`, `line`, `band_low`, `band_high`, `text`
-    xlabel:str|dict,             # what x is, or one per panel
-    ylabel:str,                  # what the values are
-    columns:int=2,               # panels side by side
+    points: pd.DataFrame,  # columns x, value; optionally panel and label
+    # panel ("" for one panel) -> fit with `grid`, `line`, `band_low`, `band_high`, `text`
+    fits: dict,
+    xlabel: str | dict,  # what x is, or one per panel
+    ylabel: str,  # what the values are
+    columns: int = 2,  # panels side by side
 ):
-    "Draw points with a fitted line and its 95 % band, a panel for each value of `panel`. Returns a Figure."
+    """Draw points with a fitted line and its 95 % band, a panel for each value of `panel`. Returns a Figure."""
     _require(points, ("x", "value"), "This plot")
     panels = list(dict.fromkeys(points["panel"])) if "panel" in points else [""]
     columns = min(columns, len(panels))
-    lines = math.ceil(len(panels)/columns)
-    figure, axes = new_figure(max(5.6, 3.6*columns), 2.9*lines, lines, columns)
-    for panel in axes.ravel()[len(panels):]: panel.set_visible(False)
+    lines = math.ceil(len(panels) / columns)
+    figure, axes = new_figure(max(5.6, 3.6 * columns), 2.9 * lines, lines, columns)
+    for panel in axes.ravel()[len(panels) :]:
+        panel.set_visible(False)
     for place, (panel, heading) in enumerate(zip(axes.ravel(), panels)):
         part = points[points["panel"] == heading] if "panel" in points else points
-        panel.plot(part.x, part.value, "o", color=SERIES_COLOURS[0], markersize=3.5, alpha=0.7, markeredgewidth=0, zorder=2)
+        panel.plot(
+            part.x, part.value, "o", color=SERIES_COLOURS[0], markersize=3.5, alpha=0.7, markeredgewidth=0, zorder=2
+        )
         low, top = part.value.min(), part.value.max()
-        panel.set_ylim(low - 0.25*(top - low) - 0.02, top + 0.25*(top - low) + 0.02)  # the points set the scale, not a wide band
+        # the points set the scale, not a wide band
+        panel.set_ylim(low - 0.25 * (top - low) - 0.02, top + 0.25 * (top - low) + 0.02)
         if heading in fits:
             fit = fits[heading]
-            panel.fill_between(fit.grid, fit.band_low, fit.band_high, color=GROUP_COLOURS["self"], alpha=0.18, linewidth=0, zorder=1)
+            panel.fill_between(
+                fit.grid, fit.band_low, fit.band_high, color=GROUP_COLOURS["self"], alpha=0.18, linewidth=0, zorder=1
+            )
             panel.plot(fit.grid, fit.line, color=GROUP_COLOURS["self"], linewidth=1.8, zorder=3)
             heading = f"{heading}\n{fit.text}" if heading else fit.text
         panel.grid(True, axis="y")
         panel.set_title(heading, fontsize=9)
         panel.set_xlabel(xlabel if isinstance(xlabel, str) else xlabel.get(panels[place], ""))
-        if place % columns == 0: panel.set_ylabel(ylabel)
+        if place % columns == 0:
+            panel.set_ylabel(ylabel)
     return figure
 
 # %% ../nbs/14f_experiment_figures.ipynb #e5c68c55
 @styled
 def plot_many_languages(
-    results:pd.DataFrame,      # columns language, value
-    by:str="family",           # "family" or "script": the rows
-    xlabel:str="accuracy",     # what the values are
-    chance:float|None=None,    # where a dashed line stands
-    least:int=3,               # languages of a row; smaller groups are put together
-    named:int=1,               # best and worst languages that are named, over all rows
+    results: pd.DataFrame,  # columns language, value
+    by: str = "family",  # "family" or "script": the rows
+    xlabel: str = "accuracy",  # what the values are
+    chance: float | None = None,  # where a dashed line stands
+    least: int = 3,  # languages of a row; smaller groups are put together
+    named: int = 1,  # best and worst languages that are named, over all rows
 ):
-    "Draw one dot per language in rows of families or scripts, sorted by the row's mean. Returns a Figure."
+    """Draw one dot per language in rows of families or scripts, sorted by the row's mean. Returns a Figure."""
     from xicl_study.languages import languages
     from xicl_study.typology import script_name
+
     _require(results, ("language", "value"), "This plot")
     known, other = languages(), "script" if by == "family" else "tier"
-    table = results.assign(row=[getattr(known[code], by) for code in results.language], kind=[getattr(known[code], other) for code in results.language])
+    table = results.assign(
+        row=[getattr(known[code], by) for code in results.language],
+        kind=[getattr(known[code], other) for code in results.language],
+    )
     small = table.row.map(table.row.value_counts()) < least
     table.loc[small, "row"] = f"other ({table.row[small].nunique()} {'families' if by == 'family' else 'scripts'})"
     means = table.groupby("row").value.agg(["mean", "size"]).sort_values("mean", ascending=False)
     kinds = ["high", "mid", "low"] if other == "tier" else [*table.kind.value_counts().index[:4], "other script"]
     table["kind"] = table.kind.where(table.kind.isin(kinds), "other script")
-    figure, axes = new_figure(7.2, 1.3 + 0.27*len(means))
+    figure, axes = new_figure(7.2, 1.3 + 0.27 * len(means))
     panel, spread = axes[0, 0], np.random.default_rng(0)
     for position, (row, (mean, size)) in enumerate(means.iterrows()):
         for number, kind in enumerate(kinds):
             part = table[(table.row == row) & (table.kind == kind)]
-            panel.plot(part.value, -position + spread.uniform(-0.26, 0.26, len(part)), SERIES_MARKERS[number], color=LINE_COLOURS[number], markersize=3.2, alpha=0.65, markeredgewidth=0, zorder=2)
-        panel.plot([mean]*2, [-position - 0.38, -position + 0.38], color="#1D2733", linewidth=1.8, zorder=3)
+            panel.plot(
+                part.value,
+                -position + spread.uniform(-0.26, 0.26, len(part)),
+                SERIES_MARKERS[number],
+                color=LINE_COLOURS[number],
+                markersize=3.2,
+                alpha=0.65,
+                markeredgewidth=0,
+                zorder=2,
+            )
+        panel.plot([mean] * 2, [-position - 0.38, -position + 0.38], color="#1D2733", linewidth=1.8, zorder=3)
         panel.text(1.015, -position, f"{mean:.2f}", transform=panel.get_yaxis_transform(), va="center", fontsize=8.5)
-    if chance is not None: panel.axvline(chance, color="#7A8490", linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)
+    if chance is not None:
+        panel.axvline(chance, color="#7A8490", linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)
     ordered = table.sort_values("value")
-    for row in [*ordered[:named].itertuples(), *ordered[len(ordered) - named:].itertuples()] if len(ordered) > 2*named else []:
-        panel.annotate(display_name(row.language).split(" (")[0], (row.value, -list(means.index).index(row.row)), xytext=(0, 7), textcoords="offset points", fontsize=7, ha="center")
-    panel.set_yticks([-position for position in range(len(means))], [f"{script_name(row)} ({int(size)})" for row, size in zip(means.index, means["size"])])
+    for row in (
+        [*ordered[:named].itertuples(), *ordered[len(ordered) - named :].itertuples()]
+        if len(ordered) > 2 * named
+        else []
+    ):
+        panel.annotate(
+            display_name(row.language).split(" (")[0],
+            (row.value, -list(means.index).index(row.row)),
+            xytext=(0, 7),
+            textcoords="offset points",
+            fontsize=7,
+            ha="center",
+        )
+    panel.set_yticks(
+        [-position for position in range(len(means))],
+        [f"{script_name(row)} ({int(size)})" for row, size in zip(means.index, means["size"])],
+    )
     panel.set_ylim(0.4 - len(means), 0.8)
     panel.set_xlabel(xlabel + ": a dot is a language, a bar the row's mean")
     panel.set_title(f"{len(table)} languages by {by}")
-    _legend(figure, [{"high": "high-resource", "mid": "mid", "low": "low-resource"}.get(kind, script_name(kind)) for kind in kinds])
+    _legend(
+        figure,
+        [{"high": "high-resource", "mid": "mid", "low": "low-resource"}.get(kind, script_name(kind)) for kind in kinds],
+    )
     return figure
 
 # %% ../nbs/14f_experiment_figures.ipynb #d11c90d1
 @styled
 def plot_map(
-    results:pd.DataFrame,      # columns language, value
-    label:str="accuracy",      # what the values are
-    title:str="",              # heading
+    results: pd.DataFrame,  # columns language, value
+    label: str = "accuracy",  # what the values are
+    title: str = "",  # heading
 ):
-    "Draw one dot per language on a map of the world, coloured by its value. Returns a Figure."
+    """Draw one dot per language on a map of the world, coloured by its value. Returns a Figure."""
     from matplotlib.collections import PolyCollection
     from xicl_study.typology import land_outlines, typology
+
     _require(results, ("language", "value"), "This map")
     results = results.sort_values("value")
     places = [typology(code) for code in results.language]
     figure, axes = new_figure(7.2, 3.5)
     panel = axes[0, 0]
-    panel.add_collection(PolyCollection(land_outlines(), facecolor="#E9ECEF", edgecolor="#C3CAD2", linewidth=0.3, zorder=0))
-    dots = panel.scatter([place.longitude for place in places], [place.latitude for place in places], c=results.value, cmap="viridis", s=13, edgecolor="white", linewidth=0.3, zorder=2)
+    panel.add_collection(
+        PolyCollection(land_outlines(), facecolor="#E9ECEF", edgecolor="#C3CAD2", linewidth=0.3, zorder=0)
+    )
+    dots = panel.scatter(
+        [place.longitude for place in places],
+        [place.latitude for place in places],
+        c=results.value,
+        cmap="viridis",
+        s=13,
+        edgecolor="white",
+        linewidth=0.3,
+        zorder=2,
+    )
     panel.set(xlim=(-180, 180), ylim=(-57, 82), xticks=[], yticks=[], title=title)
     panel.set_aspect(1.25)
     panel.grid(False)
@@ -240,8 +375,14 @@ def plot_map(
 
 # %% ../nbs/14f_experiment_figures.ipynb #ddeaf212
 def rows_in_words(
-    rows:pd.DataFrame, # columns label, value, low, high
-    digits:int=2,      # of the numbers
-)->str:
-    "Return rows with their intervals as a sentence, for a figure's description."
-    return "; ".join(f"{row.label} {row.value:.{digits}f} ({row.low:.{digits}f} to {row.high:.{digits}f})" for row in rows.itertuples()) + "."
+    rows: pd.DataFrame,  # columns label, value, low, high
+    digits: int = 2,  # of the numbers
+) -> str:
+    """Return rows with their intervals as a sentence, for a figure's description."""
+    return (
+        "; ".join(
+            f"{row.label} {row.value:.{digits}f} ({row.low:.{digits}f} to {row.high:.{digits}f})"
+            for row in rows.itertuples()
+        )
+        + "."
+    )

@@ -19,42 +19,77 @@ from .storage import read_json, read_parquet
 _MOST_COLUMNS = 16  # languages side by side that a reader still scrolls through
 _PLAIN = {"study", "experiment", "language", "method", "metric", "value", "low", "high", "n"}
 
+
 def _number(value):
-    if pd.isna(value): return "–"
-    if abs(value) < 1e-12: value = 0  # what rounding leaves of a difference of nought
+    if pd.isna(value):
+        return "–"
+    if abs(value) < 1e-12:
+        value = 0  # what rounding leaves of a difference of nought
     return (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")
 
+
 def metric_title(
-    metric:str, # a metric's name
-)->str:
-    "Return a metric's name as it begins a heading."
+    metric: str,  # a metric's name
+) -> str:
+    """Return a metric's name as it begins a heading."""
     title = METRIC_TITLES.get(metric, metric.replace("_vs_", " against ").replace("_", " ").replace("chrf", "chrF"))
     return title if title.startswith("chrF") else title[0].upper() + title[1:]
 
+
 def metric_table(
-    results:pd.DataFrame, # tidy results of one experiment and one metric
-)->dict:
-    "Return one table for the page: heading, what its rows are, columns, rows of cells with value, interval and number of items. Rows are methods, or languages where there are many."
+    results: pd.DataFrame,  # tidy results of one experiment and one metric
+) -> dict:
+    """Return one table for the page: heading, what its rows are, columns, rows of cells with value, interval and number
+    of items.
+
+    Rows are methods, or languages where there are many.
+    """
     extra = [name for name in results.columns if name not in _PLAIN and results[name].nunique(dropna=True) > 1]
-    def label(row): return " · ".join([str(row["method"]), *(f"{name} {_number(row[name]) if isinstance(row[name], (int, float)) else row[name]}" for name in extra if pd.notna(row[name]))])
+
+    def label(row):
+        return " · ".join(
+            [
+                str(row["method"]),
+                *(
+                    f"{name} {_number(row[name]) if isinstance(row[name], (int, float)) else row[name]}"
+                    for name in extra
+                    if pd.notna(row[name])
+                ),
+            ]
+        )
+
     rows, codes = {}, sorted(dict.fromkeys(results.language), key=lambda code: code != "all")
     for row in results.to_dict("records"):
         ends = [] if pd.isna(row["low"]) else [_number(row["low"]), _number(row["high"])]
         interval = " to ".join(ends) if set(ends) - {_number(row["value"])} else ""
         size = "" if pd.isna(row["n"]) else f"n = {row['n']:.0f}"
-        rows.setdefault(label(row), {})[row["language"]] = {"value": _number(row["value"]), "interval": interval, "n": size}
+        rows.setdefault(label(row), {})[row["language"]] = {
+            "value": _number(row["value"]),
+            "interval": interval,
+            "n": size,
+        }
     table = {name: {display_name(code): cells.get(code) for code in codes} for name, cells in rows.items()}
     down = len(codes) > max(_MOST_COLUMNS, len(rows))
-    if down: table = {display_name(code): {name: cells[display_name(code)] for name, cells in table.items()} for code in codes}
-    return {"title": metric_title(results.metric.iloc[0]), "corner": "Language" if down else "Method", "columns": list(next(iter(table.values()))),
-            "rows": [{"title": name, "cells": list(cells.values())} for name, cells in table.items()]}
+    if down:
+        table = {
+            display_name(code): {name: cells[display_name(code)] for name, cells in table.items()} for code in codes
+        }
+    return {
+        "title": metric_title(results.metric.iloc[0]),
+        "corner": "Language" if down else "Method",
+        "columns": list(next(iter(table.values()))),
+        "rows": [{"title": name, "cells": list(cells.values())} for name, cells in table.items()],
+    }
+
 
 def experiment_tables(
-    results:pd.DataFrame, # tidy results
-)->list[tuple[str,list[dict]]]:
-    "Return (experiment, its tables) in the order of the results."
-    return [(name, [metric_table(part[part.metric == metric]) for metric in dict.fromkeys(part.metric)])
-            for name, part in ((name, results[results.experiment == name]) for name in dict.fromkeys(results.experiment))]
+    results: pd.DataFrame,  # tidy results
+) -> list[tuple[str, list[dict]]]:
+    """Return (experiment, its tables) in the order of the results."""
+    return [
+        (name, [metric_table(part[part.metric == metric]) for metric in dict.fromkeys(part.metric)])
+        for name, part in ((name, results[results.experiment == name]) for name in dict.fromkeys(results.experiment))
+    ]
 
 # %% ../nbs/15b_experiment_report.ipynb #bcc3b304
 EXPERIMENT_PAGE = """<!doctype html>
@@ -91,37 +126,79 @@ EXPERIMENT_PAGE = """<!doctype html>
 </main></body></html>
 """
 
+
 def write_experiment_report(
-    study_folder:str|Path, # outputs/<study>
-)->Path:
-    "Write report.html of a study from the files that are there, and return its path. Raises `DataError` when the folder does not exist."
+    study_folder: str | Path,  # outputs/<study>
+) -> Path:
+    """Write report.html of a study from the files that are there, and return its path.
+
+    Raises `DataError` when the folder does not exist.
+    """
     parts = study_parts(study_folder)
     folder, notes = parts.folder, parts.notes
-    results = read_part(lambda: read_parquet(folder/"results.parquet"), notes, None)
+    results = read_part(lambda: read_parquet(folder / "results.parquet"), notes, None)
     places, _ = run_places(folder), write_notebook_pages(folder, PAGE_STYLE, notes)
-    findings = [(experiment, f"{experiment}{'' if part == 'all' else f', {display_name(part)}'}", read_part(lambda: read_json(run/"findings.json"), notes, []))
-                for experiment, part, _, run in places if (run/"findings.json").is_file()]
+    findings = [
+        (
+            experiment,
+            f"{experiment}{'' if part == 'all' else f', {display_name(part)}'}",
+            read_part(lambda: read_json(run / "findings.json"), notes, []),
+        )
+        for experiment, part, _, run in places
+        if (run / "findings.json").is_file()
+    ]
     pages = ("read", "notebook.html"), ("notebook", "notebook.ipynb")
-    files = [(f"{experiment} · {display_name(part)}, seed {seed}", page_links(folder, [(title, (run/name).relative_to(folder)) for title, name in pages])) for experiment, part, seed, run in places]
+    files = [
+        (
+            f"{experiment} · {display_name(part)}, seed {seed}",
+            page_links(folder, [(title, (run / name).relative_to(folder)) for title, name in pages]),
+        )
+        for experiment, part, seed, run in places
+    ]
     tables = dict(read_part(lambda: experiment_tables(results), notes, []) if results is not None else [])
     figures = kept_figures(folder, notes)
-    names = dict.fromkeys([*tables, *(name for name, _, _ in findings), *(name for name, _, _, _ in places if any(figure["file"].startswith(f"{name}-") for figure in figures))])
-    sections = [{"name": name, "findings": [found[1:] for found in findings if found[0] == name], "tables": tables.get(name, []),
-                 "figures": [figure for figure in figures if figure["file"].startswith(f"{name}-")]} for name in names]
+    names = dict.fromkeys(
+        [
+            *tables,
+            *(name for name, _, _ in findings),
+            *(name for name, _, _, _ in places if any(figure["file"].startswith(f"{name}-") for figure in figures)),
+        ]
+    )
+    sections = [
+        {
+            "name": name,
+            "findings": [found[1:] for found in findings if found[0] == name],
+            "tables": tables.get(name, []),
+            "figures": [figure for figure in figures if figure["file"].startswith(f"{name}-")],
+        }
+        for name in names
+    ]
     return write_page(parts, EXPERIMENT_PAGE, sections=sections, files=files)
 
 # %% ../nbs/15b_experiment_report.ipynb #913cb873
 def study_markdown(
-    study_folder:str|Path, # outputs/<study>
-)->str:
-    "Return the stored tables of a study as Markdown, whatever its experiment. Raises `DataError`."
+    study_folder: str | Path,  # outputs/<study>
+) -> str:
+    """Return the stored tables of a study as Markdown, whatever its experiment. Raises `DataError`."""
     folder, notes, lines = Path(study_folder), [], []
-    if read_part(lambda: read_recipe(folder/"recipe.yaml"), notes, {}).get("experiment", "main_result") == "main_result": return markdown_tables(folder)
-    for name, tables in experiment_tables(read_parquet(folder/"results.parquet")):
+    if (
+        read_part(lambda: read_recipe(folder / "recipe.yaml"), notes, {}).get("experiment", "main_result")
+        == "main_result"
+    ):
+        return markdown_tables(folder)
+    for name, tables in experiment_tables(read_parquet(folder / "results.parquet")):
         for table in tables:
-            lines += [f"**{name}: {table['title']}**", "", f"| {table['corner'].lower()} | {' | '.join(table['columns'])} |", "|---" * (len(table["columns"]) + 1) + "|"]
+            lines += [
+                f"**{name}: {table['title']}**",
+                "",
+                f"| {table['corner'].lower()} | {' | '.join(table['columns'])} |",
+                "|---" * (len(table["columns"]) + 1) + "|",
+            ]
             for row in table["rows"]:
-                cells = ["–" if cell is None else f"{cell['value']}{f' ({found})' if (found := cell['interval']) else ''}" for cell in row["cells"]]
+                cells = [
+                    "–" if cell is None else f"{cell['value']}{f' ({found})' if (found := cell['interval']) else ''}"
+                    for cell in row["cells"]
+                ]
                 lines.append(f"| {row['title']} | {' | '.join(cells)} |")
             lines.append("")
     return "\n".join(lines)

@@ -22,152 +22,227 @@ from .study import load_recipe
 @dataclass(frozen=True)
 class Experiment:
     "One run of one experiment."
-    name:str         # "ablation", …
-    study:str        # name of the recipe
-    settings:dict    # the resolved recipe
-    folder:Path      # of this run
-    seed:int         # of training and writing
-    said:dict = field(default_factory=dict) # options that the recipe gives
+
+    name: str  # "ablation", …
+    study: str  # name of the recipe
+    settings: dict  # the resolved recipe
+    folder: Path  # of this run
+    seed: int  # of training and writing
+    said: dict = field(default_factory=dict)  # options that the recipe gives
 
     @property
-    def resamples(self)->int:
+    def resamples(self) -> int:
         "Bootstrap repetitions of the intervals."
         return int(self.settings.get("evaluation", {}).get("resamples", 2000))
-    def option(self,
-        name:str,       # of an option
-        default,        # the notebook's own value
+
+    def option(
+        self,
+        name: str,  # of an option
+        default,  # the notebook's own value
     ):
         "Return what the recipe says of an option, else the notebook's own value. Raises `RecipeError` for another type."
         value = self.said.get(name, default)
-        alike = isinstance(value, type(default)) or (isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool)) or default is None
-        if not alike: raise RecipeError(f"options.{name} must be of the type {type(default).__name__}, like {default!r}, not {value!r}.")
+        alike = (
+            isinstance(value, type(default))
+            or (isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool))
+            or default is None
+        )
+        if not alike:
+            raise RecipeError(
+                f"options.{name} must be of the type {type(default).__name__}, like {default!r}, not {value!r}."
+            )
         return value
 
+
 def open_experiment(
-    name:str,                        # "ablation", …
-    recipe:str|Path,                 # a shipped recipe's name or a recipe file
-    output:str|Path,                 # the study's folder
-    seed:int=0,                      # of this run
-    options:Sequence[str]=(),        # names of the options that the notebook knows
-    overrides:Mapping|None=None,     # values of the notebook's parameters that win over the recipe's
-)->Experiment:
+    name: str,  # "ablation", …
+    recipe: str | Path,  # a shipped recipe's name or a recipe file
+    output: str | Path,  # the study's folder
+    seed: int = 0,  # of this run
+    options: Sequence[str] = (),  # names of the options that the notebook knows
+    overrides: Mapping | None = None,  # values of the notebook's parameters that win over the recipe's
+) -> Experiment:
     "Return an experiment with its settings. Raises `RecipeError` for an option that the notebook does not know."
     settings = asdict(load_recipe(recipe, overrides=dict(overrides or {})))
     said = dict(settings.get("options") or {})
     for key in said:
-        if key not in options: raise UnknownNameError(f"option of the experiment {name}", key, options, "Remove it from the recipe's options.")
-    return Experiment(name, settings["name"], settings, Path(output)/"runs"/name/"all"/str(seed), seed, said)
+        if key not in options:
+            raise UnknownNameError(
+                f"option of the experiment {name}", key, options, "Remove it from the recipe's options."
+            )
+    return Experiment(name, settings["name"], settings, Path(output) / "runs" / name / "all" / str(seed), seed, said)
 
 # %% ../nbs/16e_experiments.ipynb #5b5c3e91
 def labelled(
-    predictions:pd.DataFrame,         # of one variant
-    names:Mapping[str, str]|str,      # method -> name of the row; a text for predictions of one method
-)->pd.DataFrame:
+    predictions: pd.DataFrame,  # of one variant
+    names: Mapping[str, str] | str,  # method -> name of the row; a text for predictions of one method
+) -> pd.DataFrame:
     "Return predictions whose methods have other names; rows of a method without a name are left out."
     if isinstance(names, str):
-        if predictions.method.nunique() != 1: raise DataError(f"These predictions hold several methods ({', '.join(predictions.method.unique())}). Give a name for each.")
+        if predictions.method.nunique() != 1:
+            raise DataError(
+                f"These predictions hold several methods ({', '.join(predictions.method.unique())}). Give a name for each."
+            )
         names = {predictions.method.iloc[0]: names}
     kept = predictions[predictions.method.isin(list(names))]
     return kept.assign(method=kept.method.map(dict(names)))
 
+
 def quality_column(
-    predictions:pd.DataFrame, # any predictions
-)->tuple[str, str]:
+    predictions: pd.DataFrame,  # any predictions
+) -> tuple[str, str]:
     "Return the column and the name of the quality that an experiment quotes: calibrated accuracy where every row has it, else accuracy."
     calibrated = "correct_calibrated" in predictions and predictions.correct_calibrated.notna().all()
     return ("correct_calibrated", "accuracy_calibrated") if calibrated else ("correct", "accuracy")
 
+
 def tidy_results(
-    experiment:Experiment,      # what was run
-    predictions:pd.DataFrame,   # labelled predictions of all variants
-    extra:Sequence[dict]=(),    # further rows: language, method, metric, value and, where they have them, k, low, high, n
-)->pd.DataFrame:
+    experiment: Experiment,  # what was run
+    predictions: pd.DataFrame,  # labelled predictions of all variants
+    extra: Sequence[
+        dict
+    ] = (),  # further rows: language, method, metric, value and, where they have them, k, low, high, n
+) -> pd.DataFrame:
     "Return results in the columns that all experiments share."
     tables = []
-    if predictions is not None: tables.append(results_table(predictions, experiment.study, experiment.name, experiment.resamples))
+    if predictions is not None:
+        tables.append(results_table(predictions, experiment.study, experiment.name, experiment.resamples))
     if len(extra):
-        given = {"study": experiment.study, "experiment": experiment.name, "k": experiment.settings["k"], "seed": str(experiment.seed), "low": np.nan, "high": np.nan, "n": 0}
+        given = {
+            "study": experiment.study,
+            "experiment": experiment.name,
+            "k": experiment.settings["k"],
+            "seed": str(experiment.seed),
+            "low": np.nan,
+            "high": np.nan,
+            "n": 0,
+        }
         tables.append(pd.DataFrame([{**given, **row} for row in extra])[list(RESULT_COLUMNS)])
-    if not tables: raise DataError(f"The experiment {experiment.name} has no results.")
+    if not tables:
+        raise DataError(f"The experiment {experiment.name} has no results.")
     return pd.concat([table.astype({"seed": str}) for table in tables], ignore_index=True)[list(RESULT_COLUMNS)]
 
 # %% ../nbs/16e_experiments.ipynb #35c665f4
 def against(
-    predictions:pd.DataFrame,   # labelled predictions
-    yardstick:str,              # the row that the others are compared with
-    column:str="correct",       # which score
-    n_resamples:int=2000,       # of the bootstrap
-)->pd.DataFrame:
+    predictions: pd.DataFrame,  # labelled predictions
+    yardstick: str,  # the row that the others are compared with
+    column: str = "correct",  # which score
+    n_resamples: int = 2000,  # of the bootstrap
+) -> pd.DataFrame:
     "Return each row's mean difference to the yardstick over all languages that both have: label, value, low, high, p, p_holm, n. Raises `DataError`."
     names = list(dict.fromkeys(predictions.method))
-    if yardstick not in names: raise DataError(f"There is no row {yardstick!r} to compare with; there are {', '.join(names)}.")
+    if yardstick not in names:
+        raise DataError(f"There is no row {yardstick!r} to compare with; there are {', '.join(names)}.")
     items, languages, rows = sorted(predictions["item"].unique()), list(dict.fromkeys(predictions.language)), []
-    tables = {name: item_table(predictions[predictions.method == name], column, languages).reindex(columns=items).to_numpy(float) for name in names}
+    tables = {
+        name: item_table(predictions[predictions.method == name], column, languages)
+        .reindex(columns=items)
+        .to_numpy(float)
+        for name in names
+    }
     for name in names:
         both = (~np.isnan(tables[name] - tables[yardstick])).any(1)
-        if name == yardstick or not both.any(): continue
+        if name == yardstick or not both.any():
+            continue
         found = paired_bootstrap(tables[name][both], tables[yardstick][both], n_resamples=max(n_resamples, 1000))
-        rows.append({"label": name, "value": found.difference, "low": found.low, "high": found.high, "p": found.p, "n": found.n})
+        rows.append(
+            {"label": name, "value": found.difference, "low": found.low, "high": found.high, "p": found.p, "n": found.n}
+        )
     table = pd.DataFrame(rows, columns=["label", "value", "low", "high", "p", "n"])
     return table.assign(p_holm=holm(list(table.p)) if len(table) else [])
 
+
 def means(
-    predictions:pd.DataFrame,    # labelled predictions
-    column:str="correct",        # which value; "diversity" too
-    by:Sequence[str]=("method",),# one row for each of these
-    n_resamples:int=2000,        # of the bootstrap
-)->pd.DataFrame:
+    predictions: pd.DataFrame,  # labelled predictions
+    column: str = "correct",  # which value; "diversity" too
+    by: Sequence[str] = ("method",),  # one row for each of these
+    n_resamples: int = 2000,  # of the bootstrap
+) -> pd.DataFrame:
     "Return the mean over languages of the mean over items, with a 95 % interval over items: the columns of `by`, value, low, high, n, languages."
     rows = []
     for key, part in predictions.groupby(list(by), sort=False):
         table = item_table(part, column, list(dict.fromkeys(part.language))).to_numpy(float)
         low, high = bootstrap_interval(table, n_resamples)
         present = ~np.isnan(table)
-        value = float(np.mean([row[kept].mean() for row, kept in zip(table, present) if kept.any()])) if present.any() else float("nan")
-        rows.append({**dict(zip(by, key)), "value": value, "low": low, "high": high, "n": int(present.sum()), "languages": int(present.any(1).sum())})
+        value = (
+            float(np.mean([row[kept].mean() for row, kept in zip(table, present) if kept.any()]))
+            if present.any()
+            else float("nan")
+        )
+        rows.append(
+            {
+                **dict(zip(by, key)),
+                "value": value,
+                "low": low,
+                "high": high,
+                "n": int(present.sum()),
+                "languages": int(present.any(1).sum()),
+            }
+        )
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "n", "languages"])
 
+
 def means_over_languages(
-    predictions:pd.DataFrame,    # labelled predictions, few items in each of many languages
-    column:str="correct",        # which value
-    by:Sequence[str]=("method",),# one row for each of these
-    n_resamples:int=2000,        # of the bootstrap
-)->pd.DataFrame:
+    predictions: pd.DataFrame,  # labelled predictions, few items in each of many languages
+    column: str = "correct",  # which value
+    by: Sequence[str] = ("method",),  # one row for each of these
+    n_resamples: int = 2000,  # of the bootstrap
+) -> pd.DataFrame:
     "Return the mean over languages with a 95 % interval over languages, for samples of languages rather than of items: the columns of `by`, value, low, high, n (languages)."
     rows = []
     for key, part in predictions.groupby(list(by), sort=False):
         values = part.groupby("language")[column].mean().to_numpy(float)
         low, high = bootstrap_interval(values, n_resamples)
-        rows.append({**dict(zip(by, key)), "value": float(np.nanmean(values)), "low": low, "high": high, "n": int((~np.isnan(values)).sum())})
+        rows.append(
+            {
+                **dict(zip(by, key)),
+                "value": float(np.nanmean(values)),
+                "low": low,
+                "high": high,
+                "n": int((~np.isnan(values)).sum()),
+            }
+        )
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "n"])
 
 # %% ../nbs/16e_experiments.ipynb #dc3af152
 def summed_up(
-    differences:pd.DataFrame, # rows of `against`: label, value, low, high, n
-    yardstick:str,            # what they were compared with
-    what:str="accuracy",      # what was compared
-    p_words:Callable[[float], str]|None=None, # how a p-value is said behind its interval; None leaves it out
-)->str:
+    differences: pd.DataFrame,  # rows of `against`: label, value, low, high, n
+    yardstick: str,  # what they were compared with
+    what: str = "accuracy",  # what was compared
+    p_words: Callable[[float], str] | None = None,  # how a p-value is said behind its interval; None leaves it out
+) -> str:
     "Return all differences in a few words: which are above zero, which below, and which cannot be told from it."
     above, below = differences.low > 0, differences.high < 0
-    parts = [f" {verdict} " + "; ".join(f"{row.label} {row.value:+.3f} ({row.low:+.3f} to {row.high:+.3f}{f', {p_words(row.p)}' if p_words else ''})" for row in differences[chosen].itertuples()) + "."
-             for verdict, chosen in (("Higher:", above), ("Lower:", below), ("Not told apart:", ~above & ~below)) if chosen.any()]
+    parts = [
+        f" {verdict} "
+        + "; ".join(
+            f"{row.label} {row.value:+.3f} ({row.low:+.3f} to {row.high:+.3f}{f', {p_words(row.p)}' if p_words else ''})"
+            for row in differences[chosen].itertuples()
+        )
+        + "."
+        for verdict, chosen in (("Higher:", above), ("Lower:", below), ("Not told apart:", ~above & ~below))
+        if chosen.any()
+    ]
     least, most = int(differences.n.min()), int(differences.n.max())
     return f"{what[:1].upper()}{what[1:]} against {yardstick} (95 % intervals, n = {least if least == most else f'{least} to {most}'}).{''.join(parts)}"
 
 # %% ../nbs/16e_experiments.ipynb #1a09a5d2
 def demonstration_effect(
-    with_them:pd.DataFrame,    # answers with demonstrations, one method and seed
-    without:pd.DataFrame,      # answers of the same policy without, the same items
-    n_resamples:int=2000,      # of the intervals
-)->pd.DataFrame:
+    with_them: pd.DataFrame,  # answers with demonstrations, one method and seed
+    without: pd.DataFrame,  # answers of the same policy without, the same items
+    n_resamples: int = 2000,  # of the intervals
+) -> pd.DataFrame:
     "Return how much demonstrations change: rows kl, kl_reverse (nats) and changed (share of items), with value, low, high, n. Raises `DataError`."
     keys = ["language", "item"]
     both = with_them.merge(without, on=keys, suffixes=("_with", "_without"))
-    if not len(both): raise DataError("The answers with and without demonstrations share no item. Answer the same items both ways.")
+    if not len(both):
+        raise DataError("The answers with and without demonstrations share no item. Answer the same items both ways.")
     one, other = (np.stack(list(both[name])) for name in ("log_probs_with", "log_probs_without"))
-    values = {"kl": (np.exp(one)*(one - other)).sum(axis=1), "kl_reverse": (np.exp(other)*(other - one)).sum(axis=1),
-              "changed": (one.argmax(axis=1) != other.argmax(axis=1)).astype(float)}
+    values = {
+        "kl": (np.exp(one) * (one - other)).sum(axis=1),
+        "kl_reverse": (np.exp(other) * (other - one)).sum(axis=1),
+        "changed": (one.argmax(axis=1) != other.argmax(axis=1)).astype(float),
+    }
     rows = []
     for metric, value in values.items():
         low, high = bootstrap_interval(value, n_resamples)
@@ -176,18 +251,25 @@ def demonstration_effect(
 
 # %% ../nbs/16e_experiments.ipynb #7ec74f78
 def averaged_over_sets(
-    predictions:pd.DataFrame,  # rows of one method, several seeds, with `log_probs` and `gold`
-    sets:int,                  # S: the first so many seeds
-    labels:Sequence[str],      # the task's labels, in the order of `log_probs`
-)->pd.DataFrame:
+    predictions: pd.DataFrame,  # rows of one method, several seeds, with `log_probs` and `gold`
+    sets: int,  # S: the first so many seeds
+    labels: Sequence[str],  # the task's labels, in the order of `log_probs`
+) -> pd.DataFrame:
     "Return one row per language and item whose answer is the best of the averaged probabilities; raw and calibrated. Raises `DataError`."
     seeds = sorted(predictions.seed.unique())[:sets]
-    if len(seeds) < sets: raise DataError(f"{sets} sets are asked for and there are predictions of {len(seeds)} seeds. Predict with more seeds.")
+    if len(seeds) < sets:
+        raise DataError(
+            f"{sets} sets are asked for and there are predictions of {len(seeds)} seeds. Predict with more seeds."
+        )
     rows = []
     for _, group in predictions[predictions.seed.isin(seeds)].groupby(["language", "item"], sort=False):
         row = group.iloc[0].copy()
-        for source, right, shown in (("log_probs", "correct", "prediction"), ("log_probs_calibrated", "correct_calibrated", "prediction_calibrated")):
-            if source not in group or any(np.ndim(value) == 0 for value in group[source]): continue
+        for source, right, shown in (
+            ("log_probs", "correct", "prediction"),
+            ("log_probs_calibrated", "correct_calibrated", "prediction_calibrated"),
+        ):
+            if source not in group or any(np.ndim(value) == 0 for value in group[source]):
+                continue
             averaged = np.exp(np.stack(list(group[source]))).mean(axis=0)
             row[source], row[shown] = np.log(averaged), labels[int(averaged.argmax())]
             row[right] = float(row[shown] == row["gold"])
@@ -197,26 +279,33 @@ def averaged_over_sets(
 
 # %% ../nbs/16e_experiments.ipynb #5600c741
 def prompt_tokens(
-    predictions:pd.DataFrame, # with `task`, `input`, `demonstrations`
-    tokenizer,                # from `models.load_tokenizer`
-)->np.ndarray:
+    predictions: pd.DataFrame,  # with `task`, `input`, `demonstrations`
+    tokenizer,  # from `models.load_tokenizer`
+) -> np.ndarray:
     "Return how many tokens each answer's prompt has [rows]."
     from xicl_study.prompts import Demonstration, answer_prompt, template_of
+
     def prompt(row):
         shown = [] if row.demonstrations is None else [Demonstration(**demo) for demo in row.demonstrations]
         return answer_prompt(template_of(row.task), shown, row.input)
+
     texts = [prompt(row) for row in predictions.itertuples()]
     return np.array([len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]])
 
 # %% ../nbs/16e_experiments.ipynb #03a1ff24
 def finish_experiment(
-    experiment:Experiment,   # what was run
-    results:pd.DataFrame,    # from `tidy_results`
-    metrics:Mapping,         # the main numbers, by name
+    experiment: Experiment,  # what was run
+    results: pd.DataFrame,  # from `tidy_results`
+    metrics: Mapping,  # the main numbers, by name
 ):
     "Write results.parquet and metrics.json of an experiment. Raises `DataError` for results without the shared columns."
     missing = [name for name in RESULT_COLUMNS if name not in results]
-    if missing: raise DataError(f"The results of {experiment.name} lack the column(s) {', '.join(missing)}. Make them with tidy_results.")
-    write_parquet(experiment.folder/"results.parquet", results)
-    plain = {key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in metrics.items()}
-    write_json(experiment.folder/"metrics.json", {"experiment": experiment.name, "seed": experiment.seed, **plain})
+    if missing:
+        raise DataError(
+            f"The results of {experiment.name} lack the column(s) {', '.join(missing)}. Make them with tidy_results."
+        )
+    write_parquet(experiment.folder / "results.parquet", results)
+    plain = {
+        key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in metrics.items()
+    }
+    write_json(experiment.folder / "metrics.json", {"experiment": experiment.name, "seed": experiment.seed, **plain})

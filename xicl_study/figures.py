@@ -19,162 +19,278 @@ from .fonts import draw_all_letters, font_families
 from .storage import DataError, StudyError, read_json, read_parquet, whole_file, write_json
 
 # %% ../nbs/14_figures.ipynb #58c1e9e2
-GROUP_COLOURS = {"baseline": "#5F6B7A", "self": "#0072B2", "control": "#B8640A", "upper bound": "#222222", "other": "#AA4499"}
+GROUP_COLOURS = {
+    "baseline": "#5F6B7A",
+    "self": "#0072B2",
+    "control": "#B8640A",
+    "upper bound": "#222222",
+    "other": "#AA4499",
+}
 GROUP_MARKERS = {"baseline": "o", "self": "D", "control": "s", "upper bound": "^", "other": "P"}
 GROUP_TITLES = {"baseline": "untrained baseline", "self": "self-generated"}
 SERIES_COLOURS = ("#8A94A0", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#222222")
 SERIES_MARKERS = ("o", "s", "^", "v", "P", "X", "h")
-METRIC_TITLES = {"accuracy": "accuracy", "accuracy_calibrated": "calibrated accuracy", "exact_match": "exact match", "chrf": "chrF"}
+METRIC_TITLES = {
+    "accuracy": "accuracy",
+    "accuracy_calibrated": "calibrated accuracy",
+    "exact_match": "exact match",
+    "chrf": "chrF",
+}
 HELD_OUT = "†"
 KEY_METHODS = ("zero_shot", "best pool method", "self_generated", "trained_no_demonstrations", "closed_loop")
-STYLE = {"font.size": 9, "axes.titlesize": 10, "axes.titlelocation": "left", "axes.labelsize": 9, "axes.edgecolor": "#9AA3AD",
-    "axes.linewidth": 0.8, "axes.grid": True, "axes.grid.axis": "x", "axes.axisbelow": True, "grid.color": "#E3E6EA", "grid.linewidth": 0.8,
-    "text.color": "#1D2733", "axes.labelcolor": "#1D2733", "xtick.color": "#4A5563", "ytick.color": "#1D2733", "ytick.left": False, "xtick.major.size": 3,
-    "legend.frameon": False, "legend.fontsize": 8.5, "figure.facecolor": "white", "savefig.facecolor": "white",
-    "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False}
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.edgecolor": "#9AA3AD",
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.grid.axis": "x",
+    "axes.axisbelow": True,
+    "grid.color": "#E3E6EA",
+    "grid.linewidth": 0.8,
+    "text.color": "#1D2733",
+    "axes.labelcolor": "#1D2733",
+    "xtick.color": "#4A5563",
+    "ytick.color": "#1D2733",
+    "ytick.left": False,
+    "xtick.major.size": 3,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+}
+
 
 def styled(
-    draw, # function that draws a figure
+    draw,  # function that draws a figure
 ):
-    "Run a drawing function in the study's style, whatever style is set outside, and leave that as it was."
+    """Run a drawing function in the study's style, whatever style is set outside, and leave that as it was."""
+
     @functools.wraps(draw)
     def wrapped(*arguments, **options):
         import matplotlib.style
-        with matplotlib.style.context(["default", STYLE, {"font.family": list(font_families())}]): return draw(*arguments, **options)
+
+        with matplotlib.style.context(["default", STYLE, {"font.family": list(font_families())}]):
+            return draw(*arguments, **options)
+
     return wrapped
 
+
 def use_style():
-    "Draw every figure of this session in the study's style, and text in all scripts."
+    """Draw every figure of this session in the study's style, and text in all scripts."""
     import matplotlib
+
     matplotlib.rcParams.update({**STYLE, "font.family": list(font_families())})
 
+
 def new_figure(
-    width:float,  # inches
-    height:float, # inches
-    rows:int=1,   # rows of panels
-    columns:int=1,# columns of panels
-    **options,    # passed to `Figure.subplots`, for example sharey
+    width: float,  # inches
+    height: float,  # inches
+    rows: int = 1,  # rows of panels
+    columns: int = 1,  # columns of panels
+    **options,  # passed to `Figure.subplots`, for example sharey
 ):
-    "Make a figure with panels, outside pyplot, that shows itself in a notebook. Returns the figure and an array of axes [rows, columns]."
+    """Make a figure with panels, outside pyplot, that shows itself in a notebook.
+
+    Returns the figure and an array of axes [rows, columns].
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
     class Drawing(Figure):
-        alt = ""  # what the figure shows, in words, for readers who cannot see it; goes into the notebook with the picture
-        def _repr_png_(self): return (png_bytes(self), {"alt": self.alt}) if self.alt else png_bytes(self)
+        # what the figure shows, in words, for readers who cannot see it; goes into the notebook with the picture
+        alt = ""
+
+        def _repr_png_(self):
+            return (png_bytes(self), {"alt": self.alt}) if self.alt else png_bytes(self)
+
     figure = Drawing(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
+
 def in_256_colours(
-    png:bytes, # a picture
-)->bytes:
-    "Return a PNG with 256 colours, a third of the bytes and no difference to see; one that has no more comes back as it is."
+    png: bytes,  # a picture
+) -> bytes:
+    """Return a PNG with 256 colours, a third of the bytes and no difference to see; one that has no more comes back as
+    it is.
+    """
     import io
     from PIL import Image
+
     small = io.BytesIO()
     with Image.open(io.BytesIO(png)) as picture:
-        if picture.mode == "P": return png
-        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True, dpi=(150, 150))
+        if picture.mode == "P":
+            return png
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+            small, format="png", optimize=True, dpi=(150, 150)
+        )
     return small.getvalue()
+
 
 @styled
 def png_bytes(
-    figure, # a matplotlib Figure
-)->bytes:
-    "Return a figure as PNG at 150 dots per inch, in 256 colours, without date or software version, so that equal figures are equal bytes."
+    figure,  # a matplotlib Figure
+) -> bytes:
+    """Return a figure as PNG at 150 dots per inch, in 256 colours, without date or software version, so that equal
+    figures are equal bytes.
+    """
     import io
+
     stream = io.BytesIO()
+
     def draw():
         stream.seek(0)
         stream.truncate()
         figure.savefig(stream, format="png", dpi=150, metadata={"Software": None})
+
     draw_all_letters(figure, draw)
     return in_256_colours(stream.getvalue())
 
+
 def save_figure(
-    figure,        # a matplotlib Figure
-    path:str|Path, # PNG file to write
-)->Path:
-    "Write a figure as a whole PNG file and return its path."
-    with whole_file(path) as temporary: temporary.write_bytes(png_bytes(figure))
+    figure,  # a matplotlib Figure
+    path: str | Path,  # PNG file to write
+) -> Path:
+    """Write a figure as a whole PNG file and return its path."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(png_bytes(figure))
     return Path(path)
 
 # %% ../nbs/14_figures.ipynb #1cfbdf1b
 def display_name(
-    code:str,     # BCP-47 code, or "all"
+    code: str,  # BCP-47 code, or "all"
     held_out=(),  # codes of languages that were not trained on
-)->str:
-    "Return a language's English name with its code, and a dagger when it was held out from training."
+) -> str:
+    """Return a language's English name with its code, and a dagger when it was held out from training."""
     from xicl_study.languages import language
-    if code == "all": return "all languages"
-    try: name = f"{language(code).name} ({code})"
-    except StudyError: name = code
+
+    if code == "all":
+        return "all languages"
+    try:
+        name = f"{language(code).name} ({code})"
+    except StudyError:
+        name = code
     return f"{name} {HELD_OUT}" if code in held_out else name
 
 # %% ../nbs/14_figures.ipynb #6d34ecb5
 def quality_metrics(
-    table:pd.DataFrame, # results or comparisons
-)->list[str]:
-    "Return the quality metrics of a table that can share an axis: raw and calibrated accuracy, or chrF, or exact match."
+    table: pd.DataFrame,  # results or comparisons
+) -> list[str]:
+    """Return the quality metrics of a table that can share an axis: raw and calibrated accuracy, or chrF, or exact
+    match.
+    """
     present = set(table.metric)
     choice = [name for name in ("accuracy", "accuracy_calibrated") if name in present]
     found = choice or [name for name in ("chrf", "exact_match") if name in present][:1]
-    if not found: raise DataError("The table has no quality metric (accuracy, accuracy_calibrated, chrf, exact_match). Make it again from the predictions.")
+    if not found:
+        raise DataError(
+            "The table has no quality metric (accuracy, accuracy_calibrated, chrf, exact_match). Make it again from the"
+            " predictions."
+        )
     return found
 
+
 def metric_heading(
-    metric:str, # a quality metric
-)->str:
-    "Return a metric's name as it begins a heading."
+    metric: str,  # a quality metric
+) -> str:
+    """Return a metric's name as it begins a heading."""
     title = METRIC_TITLES[metric]
     return title if metric == "chrf" else title[0].upper() + title[1:]
 
+
 def _scale(panel, values, chance=None):
-    "Start the axis of a share at 0 (or below), and draw the chance line."
+    """Start the axis of a share at 0 (or below), and draw the chance line."""
     top = max([*values.dropna(), chance or 0, 1e-9])
-    panel.set_xlim(0, top*1.12 if top > 1 else min(1.06, top*1.12 + 0.02))
-    if chance: panel.axvline(chance, color="#7A8490", linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)
+    panel.set_xlim(0, top * 1.12 if top > 1 else min(1.06, top * 1.12 + 0.02))
+    if chance:
+        panel.axvline(chance, color="#7A8490", linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)
+
 
 def _chance(results, languages):
     found = results[(results.metric == "chance") & results.language.isin(languages)].value
     return float(found.mean()) if len(found) else None
 
+
 def _interval_dot(panel, row, position, colour, marker, filled=True, size=6):
-    panel.plot([row.low, row.high], [position, position], color=colour, linewidth=1.5, alpha=0.75 if filled else 0.55, solid_capstyle="butt", zorder=2)
-    panel.plot(row.value, position, marker, color=colour, markerfacecolor=colour if filled else "white", markeredgewidth=1.2, markersize=size, zorder=3)
+    panel.plot(
+        [row.low, row.high],
+        [position, position],
+        color=colour,
+        linewidth=1.5,
+        alpha=0.75 if filled else 0.55,
+        solid_capstyle="butt",
+        zorder=2,
+    )
+    panel.plot(
+        row.value,
+        position,
+        marker,
+        color=colour,
+        markerfacecolor=colour if filled else "white",
+        markeredgewidth=1.2,
+        markersize=size,
+        zorder=3,
+    )
+
 
 def _handles(panel_styles):
     from matplotlib.lines import Line2D
-    return [Line2D([], [], color=colour, marker=marker, linestyle=line, markerfacecolor=face, markersize=6, label=label)
-        for label, colour, marker, line, face in panel_styles]
+
+    return [
+        Line2D([], [], color=colour, marker=marker, linestyle=line, markerfacecolor=face, markersize=6, label=label)
+        for label, colour, marker, line, face in panel_styles
+    ]
+
 
 def _one_k_each(table):
-    "Keep one row per language, method and metric: the largest k where there are several."
+    """Keep one row per language, method and metric: the largest k where there are several."""
     return table.sort_values("k", kind="stable").drop_duplicates(["language", "method", "metric"], keep="last")
+
 
 @styled
 def plot_accuracy_by_method(
-    results:pd.DataFrame,    # tidy results
-    language:str|None=None,  # BCP-47 code; None for the macro mean over all languages
-    held_out=(),             # codes of languages that were not trained on
+    results: pd.DataFrame,  # tidy results
+    language: str | None = None,  # BCP-47 code; None for the macro mean over all languages
+    held_out=(),  # codes of languages that were not trained on
 ):
-    "Draw each method's quality with its interval, coloured by group: filled dots calibrated (where there is calibration), hollow dots raw. Returns a Figure."
+    """Draw each method's quality with its interval, coloured by group: filled dots calibrated (where there is
+    calibration), hollow dots raw.
+
+    Returns a Figure.
+    """
     language = language or "all"
     part = _one_k_each(results[results.language == language])
-    if not len(part): raise DataError(f"The results have no rows for the language {language!r}.")
+    if not len(part):
+        raise DataError(f"The results have no rows for the language {language!r}.")
     metrics = quality_metrics(part)
     methods = method_table(part[part.metric.isin(metrics)].method)
-    figure, axes = new_figure(7.2, 1.5 + 0.34*len(methods) + 0.12*methods.group.nunique())
+    figure, axes = new_figure(7.2, 1.5 + 0.34 * len(methods) + 0.12 * methods.group.nunique())
     panel, position, ticks = axes[0, 0], 0.0, []
     for number, info in enumerate(methods.itertuples()):
         position -= 1 + (0.45 if number and info.group != methods.group.iloc[number - 1] else 0)
         ticks.append(position)
         for metric in metrics:
             row = part[(part.method == info.method) & (part.metric == metric)]
-            if not len(row): continue
+            if not len(row):
+                continue
             last, shift = metric == metrics[-1], 0 if len(metrics) == 1 else (0.17 if metric == metrics[-1] else -0.17)
-            _interval_dot(panel, row.iloc[0], position + shift, GROUP_COLOURS[info.group], GROUP_MARKERS[info.group], filled=last, size=6.5 if last else 5)
-            if not last: continue
+            _interval_dot(
+                panel,
+                row.iloc[0],
+                position + shift,
+                GROUP_COLOURS[info.group],
+                GROUP_MARKERS[info.group],
+                filled=last,
+                size=6.5 if last else 5,
+            )
+            if not last:
+                continue
             text = f"{row.value.iloc[0]:.{1 if metric == 'chrf' else 2}f}"
             panel.text(1.015, position, text, transform=panel.get_yaxis_transform(), va="center", fontsize=8.5)
     shown = part[part.metric.isin(metrics)]
@@ -186,18 +302,32 @@ def plot_accuracy_by_method(
     place = f"mean over {n_languages} languages" if language == "all" else display_name(language, held_out)
     panel.set_title(f"{metric_heading(metrics[-1])} by method, {place}")
     panel.set_xlabel(" / ".join(METRIC_TITLES[metric] for metric in metrics) + ", 95 % interval")
-    styles:list[tuple] = [(GROUP_TITLES.get(group, group), GROUP_COLOURS[group], GROUP_MARKERS[group], "", GROUP_COLOURS[group]) for group in dict.fromkeys(methods.group)]
-    if len(metrics) > 1: styles += [("calibrated", "#1D2733", "o", "", "#1D2733"), ("raw", "#1D2733", "o", "", "white")]
-    if chance: styles.append(("chance", "#7A8490", "", (0, (4, 3)), "white"))
-    figure.legend(handles=_handles(styles), loc="outside lower center", ncols=4 if len(styles) > 5 else len(styles), columnspacing=1.4, handletextpad=0.5)
+    styles: list[tuple] = [
+        (GROUP_TITLES.get(group, group), GROUP_COLOURS[group], GROUP_MARKERS[group], "", GROUP_COLOURS[group])
+        for group in dict.fromkeys(methods.group)
+    ]
+    if len(metrics) > 1:
+        styles += [("calibrated", "#1D2733", "o", "", "#1D2733"), ("raw", "#1D2733", "o", "", "white")]
+    if chance:
+        styles.append(("chance", "#7A8490", "", (0, (4, 3)), "white"))
+    figure.legend(
+        handles=_handles(styles),
+        loc="outside lower center",
+        ncols=4 if len(styles) > 5 else len(styles),
+        columnspacing=1.4,
+        handletextpad=0.5,
+    )
     return figure
 
 # %% ../nbs/14_figures.ipynb #c764cda4
 def key_methods(
-    results:pd.DataFrame, # tidy results
-    names=KEY_METHODS,    # methods; "best pool method" is replaced by the best of `POOL_METHODS` in the table
-)->list[str]:
-    "Return those of some methods that have results, in display order. The best pool method is the one with the highest mean over the languages."
+    results: pd.DataFrame,  # tidy results
+    names=KEY_METHODS,  # methods; "best pool method" is replaced by the best of `POOL_METHODS` in the table
+) -> list[str]:
+    """Return those of some methods that have results, in display order.
+
+    The best pool method is the one with the highest mean over the languages.
+    """
     metric = quality_metrics(results)[-1]
     part = results[(results.metric == metric) & (results.language != "all")]
     pool = part[part.method.isin(POOL_METHODS)].groupby("method").value.mean()
@@ -205,45 +335,68 @@ def key_methods(
     wanted = [each for name in names for each in (best if name == "best pool method" else [name])]
     return list(method_table(set(wanted) & set(part.method)).index)
 
+
 def _series_styles(methods):
-    "Colour and marker of each method; the closed loop always looks the same."
+    """Colour and marker of each method; the closed loop always looks the same."""
     others = [name for name in methods if name != "closed_loop"]
     styles = {name: (SERIES_COLOURS[number % 7], SERIES_MARKERS[number % 7]) for number, name in enumerate(others)}
     return {**styles, "closed_loop": (GROUP_COLOURS["self"], "D")}
 
+
 def _series_legend(figure, methods, chance, notes=()):
     titles, styles = method_table(methods).title, _series_styles(methods)
-    rows:list[tuple] = [(titles[name], styles[name][0], styles[name][1], "", styles[name][0]) for name in methods]
-    if chance: rows.append(("chance", "#7A8490", "", (0, (4, 3)), "white"))
+    rows: list[tuple] = [(titles[name], styles[name][0], styles[name][1], "", styles[name][0]) for name in methods]
+    if chance:
+        rows.append(("chance", "#7A8490", "", (0, (4, 3)), "white"))
     rows += [(note, "none", "", "", "none") for note in notes]
-    figure.legend(handles=_handles(rows), loc="outside lower center", ncols=min(3, len(rows)), columnspacing=1.4, handletextpad=0.5)
+    figure.legend(
+        handles=_handles(rows),
+        loc="outside lower center",
+        ncols=min(3, len(rows)),
+        columnspacing=1.4,
+        handletextpad=0.5,
+    )
+
 
 @styled
 def plot_accuracy_by_language(
-    results:pd.DataFrame, # tidy results
-    methods=None,         # methods to show; the key methods of the study when None
-    metric:str|None=None, # a quality metric; the calibrated one where there is one when None
-    held_out=(),          # codes of languages that were not trained on
+    results: pd.DataFrame,  # tidy results
+    methods=None,  # methods to show; the key methods of the study when None
+    metric: str | None = None,  # a quality metric; the calibrated one where there is one when None
+    held_out=(),  # codes of languages that were not trained on
 ):
-    "Draw a few methods per language, with intervals, languages sorted by the closed loop (else the last method). Returns a Figure."
+    """Draw a few methods per language, with intervals, languages sorted by the closed loop (else the last method).
+
+    Returns a Figure.
+    """
     metric = metric or quality_metrics(results)[-1]
-    methods = key_methods(results) if methods is None else [name for name in method_table(methods).index if name in set(results.method)]
+    methods = (
+        key_methods(results)
+        if methods is None
+        else [name for name in method_table(methods).index if name in set(results.method)]
+    )
     part = _one_k_each(results[(results.metric == metric) & (results.language != "all") & results.method.isin(methods)])
-    if not len(part): raise DataError(f"The results have no {metric} of the methods {', '.join(methods)}.")
+    if not len(part):
+        raise DataError(f"The results have no {metric} of the methods {', '.join(methods)}.")
     order = part.pivot(index="language", columns="method", values="value").reindex(columns=methods)
     sort_by = "closed_loop" if "closed_loop" in methods else methods[-1]
     languages = list(order.assign(mean=order.mean(axis=1)).sort_values([sort_by, "mean"], ascending=False).index)
-    styles, step = _series_styles(methods), 0.74/max(1, len(methods) - 1)
-    figure, axes = new_figure(7.2, 1.4 + len(languages)*(0.2 + 0.09*len(methods))*(1 if len(languages) < 13 else 0.7))
+    styles, step = _series_styles(methods), 0.74 / max(1, len(methods) - 1)
+    figure, axes = new_figure(
+        7.2, 1.4 + len(languages) * (0.2 + 0.09 * len(methods)) * (1 if len(languages) < 13 else 0.7)
+    )
     panel = axes[0, 0]
     for row in part.itertuples():
-        position = -languages.index(row.language) + (0.37 - step*methods.index(row.method) if len(methods) > 1 else 0)
+        position = -languages.index(row.language) + (0.37 - step * methods.index(row.method) if len(methods) > 1 else 0)
         colour, marker = styles[row.method]
         _interval_dot(panel, row, position, colour, marker, size=5.5 if row.method == "closed_loop" else 4.5)
-    for number in range(1, len(languages)): panel.axhline(0.5 - number, color="#E3E6EA", linewidth=0.8, zorder=0)
+    for number in range(1, len(languages)):
+        panel.axhline(0.5 - number, color="#E3E6EA", linewidth=0.8, zorder=0)
     chance = _chance(results, languages) if metric.startswith("accuracy") else None
     _scale(panel, part.high, chance)
-    panel.set_yticks([-number for number in range(len(languages))], [display_name(code, held_out) for code in languages])
+    panel.set_yticks(
+        [-number for number in range(len(languages))], [display_name(code, held_out) for code in languages]
+    )
     panel.set_ylim(0.4 - len(languages), 0.6)
     panel.set_title(f"{metric_heading(metric)} by language")
     panel.set_xlabel(f"{METRIC_TITLES[metric]}, 95 % interval")
@@ -253,32 +406,55 @@ def plot_accuracy_by_language(
 # %% ../nbs/14_figures.ipynb #9e3840c8
 @styled
 def plot_accuracy_by_family(
-    results:pd.DataFrame, # tidy results
-    languages:dict,       # code to `Language`, as `languages.languages()` gives it
-    methods=None,         # methods to show; the key methods of the study when None
-    metric:str|None=None, # a quality metric; the calibrated one where there is one when None
+    results: pd.DataFrame,  # tidy results
+    languages: dict,  # code to `Language`, as `languages.languages()` gives it
+    methods=None,  # methods to show; the key methods of the study when None
+    metric: str | None = None,  # a quality metric; the calibrated one where there is one when None
 ):
-    "Draw a few methods per language family: the mean over the family's languages, and each language as a small dot. Returns a Figure."
+    """Draw a few methods per language family: the mean over the family's languages, and each language as a small dot.
+
+    Returns a Figure.
+    """
     import seaborn
+
     metric = metric or quality_metrics(results)[-1]
     methods = key_methods(results) if methods is None else list(method_table(methods).index)
     part = _one_k_each(results[(results.metric == metric) & (results.language != "all") & results.method.isin(methods)])
-    if not len(part): raise DataError(f"The results have no {metric} of the methods {', '.join(methods)}.")
-    part = part.assign(family=[(languages[code].family or "family unknown") if code in languages else "family unknown" for code in part.language])
+    if not len(part):
+        raise DataError(f"The results have no {metric} of the methods {', '.join(methods)}.")
+    part = part.assign(
+        family=[
+            (languages[code].family or "family unknown") if code in languages else "family unknown"
+            for code in part.language
+        ]
+    )
     numbers = part.groupby("family").language.nunique()
     order = list(part.groupby("family").value.mean().sort_values(ascending=False).index)
-    styles, step = _series_styles(methods), 0.7/max(1, len(methods) - 1)
-    figure, axes = new_figure(7.2, 1.4 + len(order)*(0.22 + 0.09*len(methods)))
+    styles, step = _series_styles(methods), 0.7 / max(1, len(methods) - 1)
+    figure, axes = new_figure(7.2, 1.4 + len(order) * (0.22 + 0.09 * len(methods)))
     panel = axes[0, 0]
     for (family, method), group in part.groupby(["family", "method"]):
-        position = -order.index(family) + (0.35 - step*methods.index(method) if len(methods) > 1 else 0)
+        position = -order.index(family) + (0.35 - step * methods.index(method) if len(methods) > 1 else 0)
         colour, marker = styles[method]
-        seaborn.scatterplot(x=group.value, y=[position]*len(group), ax=panel, color=colour, s=11, alpha=0.5, linewidth=0, legend=False, zorder=2)
+        seaborn.scatterplot(
+            x=group.value,
+            y=[position] * len(group),
+            ax=panel,
+            color=colour,
+            s=11,
+            alpha=0.5,
+            linewidth=0,
+            legend=False,
+            zorder=2,
+        )
         panel.plot(group.value.mean(), position, marker, color=colour, markersize=6, zorder=3)
-    for number in range(1, len(order)): panel.axhline(0.5 - number, color="#E3E6EA", linewidth=0.8, zorder=0)
+    for number in range(1, len(order)):
+        panel.axhline(0.5 - number, color="#E3E6EA", linewidth=0.8, zorder=0)
     chance = _chance(results, part.language) if metric.startswith("accuracy") else None
     _scale(panel, part.value, chance)
-    panel.set_yticks([-number for number in range(len(order))], [f"{family} (n = {numbers[family]})" for family in order])
+    panel.set_yticks(
+        [-number for number in range(len(order))], [f"{family} (n = {numbers[family]})" for family in order]
+    )
     panel.set_ylim(0.4 - len(order), 0.6)
     panel.set(xlabel=f"{METRIC_TITLES[metric]}: mean of the family, and its languages", ylabel="")
     panel.set_title(f"{metric_heading(metric)} by language family")
@@ -291,54 +467,110 @@ def _difference_panel(panel, part, languages, title):
     for row in part.itertuples():
         position = -languages.index(row.language) - (0.4 if row.language == "all" else 0)
         colour = GROUP_COLOURS["self"] if row.difference >= 0 else SERIES_COLOURS[5]
-        panel.plot([row.low, row.high], [position]*2, color=colour, linewidth=1.5, alpha=0.75, solid_capstyle="butt", zorder=2)
-        panel.plot(row.difference, position, "D" if row.language == "all" else "o", color=colour, markerfacecolor=colour if row.p_holm < 0.05 else "white",
-            markeredgewidth=1.2, markersize=6.5 if row.language == "all" else 5.5, zorder=3)
-    if "all" in languages: panel.axhline(0.3 - languages.index("all"), color="#C3CAD2", linewidth=0.8, zorder=0)
+        panel.plot(
+            [row.low, row.high],
+            [position] * 2,
+            color=colour,
+            linewidth=1.5,
+            alpha=0.75,
+            solid_capstyle="butt",
+            zorder=2,
+        )
+        panel.plot(
+            row.difference,
+            position,
+            "D" if row.language == "all" else "o",
+            color=colour,
+            markerfacecolor=colour if row.p_holm < 0.05 else "white",
+            markeredgewidth=1.2,
+            markersize=6.5 if row.language == "all" else 5.5,
+            zorder=3,
+        )
+    if "all" in languages:
+        panel.axhline(0.3 - languages.index("all"), color="#C3CAD2", linewidth=0.8, zorder=0)
     panel.set_title(title)
+
 
 def _broken(title, width=24):
     import textwrap
+
     return "\n".join(textwrap.wrap(title, width))
+
 
 @styled
 def plot_differences(
-    comparisons:pd.DataFrame, # paired comparisons
-    baselines=None,           # baselines to show; all when None
-    metric:str|None=None,     # a quality metric; the calibrated one where there is one when None
-    held_out=(),              # codes of languages that were not trained on
+    comparisons: pd.DataFrame,  # paired comparisons
+    baselines=None,  # baselines to show; all when None
+    metric: str | None = None,  # a quality metric; the calibrated one where there is one when None
+    held_out=(),  # codes of languages that were not trained on
 ):
-    "Draw the differences of the compared method to each baseline per language as a forest plot, one panel per baseline. Returns a Figure."
+    """Draw the differences of the compared method to each baseline per language as a forest plot, one panel per
+    baseline.
+
+    Returns a Figure.
+    """
     metric = metric or quality_metrics(comparisons)[-1]
-    part = comparisons[(comparisons.metric == metric) & (True if baselines is None else comparisons.baseline.isin(list(baselines or ())))]
-    if not len(part): raise DataError(f"There are no comparisons in {metric} with {', '.join(baselines or ['any baseline'])}.")
+    part = comparisons[
+        (comparisons.metric == metric)
+        & (True if baselines is None else comparisons.baseline.isin(list(baselines or ())))
+    ]
+    if not len(part):
+        raise DataError(f"There are no comparisons in {metric} with {', '.join(baselines or ['any baseline'])}.")
     infos = method_table(part.baseline)
     means = part[part.language != "all"].groupby("language").difference.mean().sort_values(ascending=False)
     languages = [*means.index, *(["all"] if (part.language == "all").any() else [])]
     columns = min(len(infos), 4)
-    rows = math.ceil(len(infos)/columns)
-    figure, axes = new_figure(1.9 + 1.85*columns, 0.75 + rows*(0.75 + 0.22*len(languages)), rows, columns, sharex=True, sharey=True)
-    for panel in axes.ravel()[len(infos):]: panel.set_visible(False)
+    rows = math.ceil(len(infos) / columns)
+    figure, axes = new_figure(
+        1.9 + 1.85 * columns, 0.75 + rows * (0.75 + 0.22 * len(languages)), rows, columns, sharex=True, sharey=True
+    )
+    for panel in axes.ravel()[len(infos) :]:
+        panel.set_visible(False)
     for panel, info in zip(axes.ravel(), infos.itertuples()):
         _difference_panel(panel, part[part.baseline == info.method], languages, _broken(f"− {info.title}"))
         panel.tick_params(labelbottom=True)
     positions = [-number - (0.4 if code == "all" else 0) for number, code in enumerate(languages)]
-    for panel in axes[:, 0]: panel.set_yticks(positions, [display_name(code, held_out) for code in languages])
+    for panel in axes[:, 0]:
+        panel.set_yticks(positions, [display_name(code, held_out) for code in languages])
     axes[0, 0].set_ylim(positions[-1] - 0.6, 0.6)
-    reach = 1.08*max(part.high.max(), -part.low.min(), 0.05)
-    axes[0, 0].set_xlim(max(-reach, 1.15*min(part.low.min(), 0) - 0.03*reach), min(reach, 1.08*max(part.high.max(), 0) + 0.03*reach))
+    reach = 1.08 * max(part.high.max(), -part.low.min(), 0.05)
+    axes[0, 0].set_xlim(
+        max(-reach, 1.15 * min(part.low.min(), 0) - 0.03 * reach),
+        min(reach, 1.08 * max(part.high.max(), 0) + 0.03 * reach),
+    )
     name = method_table(part.method).title.iloc[0]
-    figure.suptitle(f"{name} minus baseline: {METRIC_TITLES[metric]} on the same items", x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+    figure.suptitle(
+        f"{name} minus baseline: {METRIC_TITLES[metric]} on the same items",
+        x=0.01,
+        ha="left",
+        fontsize=10.5,
+        fontweight="bold",
+    )
     blue = GROUP_COLOURS["self"]
     loss = SERIES_COLOURS[5]
-    styles = [("p < .05 after Holm", blue, "o", "", blue), ("not significant", blue, "o", "", "white"), ("a loss", loss, "o", "", loss)]
-    if set(held_out) & set(languages): styles.append((f"{HELD_OUT} not in training", "none", "", "", "none"))
-    figure.legend(handles=_handles(styles), loc="outside lower center", ncols=len(styles) if columns > 1 else 2, columnspacing=1.4, handletextpad=0.5)
+    styles = [
+        ("p < .05 after Holm", blue, "o", "", blue),
+        ("not significant", blue, "o", "", "white"),
+        ("a loss", loss, "o", "", loss),
+    ]
+    if set(held_out) & set(languages):
+        styles.append((f"{HELD_OUT} not in training", "none", "", "", "none"))
+    figure.legend(
+        handles=_handles(styles),
+        loc="outside lower center",
+        ncols=len(styles) if columns > 1 else 2,
+        columnspacing=1.4,
+        handletextpad=0.5,
+    )
     return figure
 
 # %% ../nbs/14_figures.ipynb #9dfa4e24
 TRAINING_PANELS = {
-    "reward and its parts": {"reward": "reward", "reward_accuracy": "accuracy part", "reward_diversity": "diversity part"},
+    "reward and its parts": {
+        "reward": "reward",
+        "reward_accuracy": "accuracy part",
+        "reward_diversity": "diversity part",
+    },
     "share of the advantage's variance": {"share_accuracy": "accuracy", "share_diversity": "diversity"},
     "KL of answers, with/without shots": {"align_kl": "with ‖ without", "align_kl_reverse": "without ‖ with"},
     "coherence loss": {"coherence": "coherence"},
@@ -351,33 +583,57 @@ TRAINING_PANELS = {
     "accuracy on the validation split": {"accuracy_validation": "accuracy"},
 }
 
+
 def _training_panel(panel, log, series):
     import seaborn
+
     for colour, (name, label) in zip((GROUP_COLOURS["self"], SERIES_COLOURS[1], SERIES_COLOURS[2]), series.items()):
         values = log[["step", name]].dropna()
-        if len(values) < max(5, 0.7*len(log)):
-            seaborn.lineplot(x=values.step, y=values[name], ax=panel, color=colour, marker="o", markersize=4.5, markeredgewidth=0, errorbar=None, label=label)
+        if len(values) < max(5, 0.7 * len(log)):
+            seaborn.lineplot(
+                x=values.step,
+                y=values[name],
+                ax=panel,
+                color=colour,
+                marker="o",
+                markersize=4.5,
+                markeredgewidth=0,
+                errorbar=None,
+                label=label,
+            )
             continue
-        seaborn.lineplot(x=values.step, y=values[name], ax=panel, color=colour, linewidth=0.7, alpha=0.35, errorbar=None)
-        smooth = values[name].rolling(max(3, len(values)//12), center=True, min_periods=1).mean()
+        seaborn.lineplot(
+            x=values.step, y=values[name], ax=panel, color=colour, linewidth=0.7, alpha=0.35, errorbar=None
+        )
+        smooth = values[name].rolling(max(3, len(values) // 12), center=True, min_periods=1).mean()
         seaborn.lineplot(x=values.step, y=smooth, ax=panel, color=colour, linewidth=1.8, errorbar=None, label=label)
     panel.grid(True, axis="y")
-    if len(series) > 1: panel.legend(fontsize=7.5, handlelength=1.2, loc="best")
-    elif panel.get_legend(): panel.get_legend().remove()
+    if len(series) > 1:
+        panel.legend(fontsize=7.5, handlelength=1.2, loc="best")
+    elif panel.get_legend():
+        panel.get_legend().remove()
+
 
 @styled
 def plot_training(
-    log:pd.DataFrame, # one row per optimiser step; panels without a column are left out
+    log: pd.DataFrame,  # one row per optimiser step; panels without a column are left out
 ):
-    "Draw a training log as small panels against the step. Returns a Figure."
+    """Draw a training log as small panels against the step. Returns a Figure."""
     measured = {name for name in log.columns if log[name].notna().any()}
-    drawn = {title: {name: label for name, label in series.items() if name in measured} for title, series in TRAINING_PANELS.items()}
+    drawn = {
+        title: {name: label for name, label in series.items() if name in measured}
+        for title, series in TRAINING_PANELS.items()
+    }
     drawn = {title: series for title, series in drawn.items() if series}
-    if not drawn or "step" not in log: raise DataError("The training log has none of the columns that are drawn (step, reward, align_kl, answer_loss, …).")
+    if not drawn or "step" not in log:
+        raise DataError(
+            "The training log has none of the columns that are drawn (step, reward, align_kl, answer_loss, …)."
+        )
     columns = min(3, len(drawn))
-    rows = math.ceil(len(drawn)/columns)
-    figure, axes = new_figure(2.6*columns + 0.3, 1.75*rows + 0.3, rows, columns, sharex=True)
-    for panel in axes.ravel()[len(drawn):]: panel.set_visible(False)
+    rows = math.ceil(len(drawn) / columns)
+    figure, axes = new_figure(2.6 * columns + 0.3, 1.75 * rows + 0.3, rows, columns, sharex=True)
+    for panel in axes.ravel()[len(drawn) :]:
+        panel.set_visible(False)
     for number, (panel, (title, series)) in enumerate(zip(axes.ravel(), drawn.items())):
         _training_panel(panel, log, series)
         panel.set_title(title, fontsize=9)
@@ -388,91 +644,169 @@ def plot_training(
 # %% ../nbs/14_figures.ipynb #0fd851bc
 @dataclass(frozen=True)
 class DrawnFigure:
-    "A figure on disk."
-    path: Path # PNG file
-    title: str # heading
-    alt: str   # what it shows, in words, with the main numbers
-    def _repr_png_(self): return self.path.read_bytes()
+    """A figure on disk."""
+
+    path: Path  # PNG file
+    title: str  # heading
+    alt: str  # what it shows, in words, with the main numbers
+
+    def _repr_png_(self):
+        return self.path.read_bytes()
+
 
 def alt_text(
-    results:pd.DataFrame, # tidy results
-    language:str="all",   # a language, or the macro mean
-)->str:
-    "Return the main numbers of a results table as a sentence."
+    results: pd.DataFrame,  # tidy results
+    language: str = "all",  # a language, or the macro mean
+) -> str:
+    """Return the main numbers of a results table as a sentence."""
     metric = quality_metrics(results)[-1]
     part = _one_k_each(results[(results.language == language) & (results.metric == metric)]).set_index("method")
     titles = method_table(part.index).title
-    numbers = "; ".join(f"{title} {part.value[name]:.2f} ({part.low[name]:.2f} to {part.high[name]:.2f})" for name, title in titles.items())
+    numbers = "; ".join(
+        f"{title} {part.value[name]:.2f} ({part.low[name]:.2f} to {part.high[name]:.2f})"
+        for name, title in titles.items()
+    )
     return f"{metric_heading(metric)} with 95 % intervals, {display_name(language)}: {numbers}."
 
+
 def language_figures(
-    predictions:pd.DataFrame, # predictions of one language
-    folder:str|Path,          # folder of the figures
-    held_out=(),              # codes of languages that were not trained on
-)->list[DrawnFigure]:
-    "Draw the figures of one language's predictions: quality by method, and the differences of the closed loop."
+    predictions: pd.DataFrame,  # predictions of one language
+    folder: str | Path,  # folder of the figures
+    held_out=(),  # codes of languages that were not trained on
+) -> list[DrawnFigure]:
+    """Draw the figures of one language's predictions: quality by method, and the differences of the closed loop."""
     from xicl_study.evaluation import comparisons_table, results_table
+
     (language,) = predictions.language.unique()
     results, comparisons = results_table(predictions, "", ""), comparisons_table(predictions)
     folder, name = Path(folder), display_name(language)
-    path = save_figure(plot_accuracy_by_method(results, language, held_out), folder/"accuracy_by_method.png")
+    path = save_figure(plot_accuracy_by_method(results, language, held_out), folder / "accuracy_by_method.png")
     drawn = [DrawnFigure(path, f"By method, {name}", alt_text(results, language))]
     if len(comparisons):
-        path = save_figure(plot_differences(comparisons[comparisons.language != "all"], held_out=held_out), folder/"differences.png")
-        shown = f"Differences of the closed loop to {comparisons.baseline.nunique()} baselines on the same items, {name}."
+        path = save_figure(
+            plot_differences(comparisons[comparisons.language != "all"], held_out=held_out), folder / "differences.png"
+        )
+        shown = (
+            f"Differences of the closed loop to {comparisons.baseline.nunique()} baselines on the same items, {name}."
+        )
         drawn.append(DrawnFigure(path, f"Closed loop minus baselines, {name}", shown))
     return drawn
 
+
 def _study_tables(folder):
-    "Results, comparisons, logs and recipe of a study folder; what is missing is None or empty."
+    """Results, comparisons, logs and recipe of a study folder; what is missing is None or empty."""
     import yaml
+
     folder = Path(folder)
-    results, comparisons = (read_parquet(folder/f"{name}.parquet") if (folder/f"{name}.parquet").is_file() else None for name in ("results", "comparisons"))
-    logs = {path.parent.relative_to(folder/"training").as_posix(): read_parquet(path) for path in sorted(folder.glob("training/**/log.parquet"))}
-    recipe = yaml.safe_load((folder/"recipe.yaml").read_text(encoding="utf-8")) if (folder/"recipe.yaml").is_file() else {}
+    results, comparisons = (
+        read_parquet(folder / f"{name}.parquet") if (folder / f"{name}.parquet").is_file() else None
+        for name in ("results", "comparisons")
+    )
+    logs = {
+        path.parent.relative_to(folder / "training").as_posix(): read_parquet(path)
+        for path in sorted(folder.glob("training/**/log.parquet"))
+    }
+    recipe = (
+        yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
+        if (folder / "recipe.yaml").is_file()
+        else {}
+    )
     return results, comparisons, logs, recipe or {}
 
+
 def held_out_languages(
-    recipe:dict, # a resolved recipe
-)->tuple[str, ...]:
-    "Return the languages that a recipe evaluates but does not train on; none when it does not say what it trains on."
+    recipe: dict,  # a resolved recipe
+) -> tuple[str, ...]:
+    """Return the languages that a recipe evaluates but does not train on; none when it does not say what it trains on."""
     trained = set(recipe.get("train_languages") or recipe.get("languages") or ())
     return tuple(code for code in recipe.get("languages") or () if code not in trained)
 
+
 def _study_plots(results, comparisons, logs, held_out):
-    "Yield file name, title, description and a function that draws, for each figure that the tables allow."
+    """Yield file name, title, description and a function that draws, for each figure that the tables allow."""
     from xicl_study.languages import languages
+
     if results is not None and len(results):
         codes = [code for code in results.language.unique() if code != "all"]
-        yield "accuracy_by_method", "By method", alt_text(results), lambda: plot_accuracy_by_method(results, None, held_out)
+        yield (
+            "accuracy_by_method",
+            "By method",
+            alt_text(results),
+            lambda: plot_accuracy_by_method(results, None, held_out),
+        )
         key = key_methods(results) or list(method_table(results.method).index)[:5]
-        shown = f"for {len(codes)} languages and the methods {', '.join(method_table(key).title)}. The numbers stand in the main table."
-        yield "accuracy_by_language", "By language", f"Dot plot {shown}", lambda: plot_accuracy_by_language(results, key, held_out=held_out)
-        yield "accuracy_by_family", "By language family", f"Dot plot of family means {shown}", lambda: plot_accuracy_by_family(results, languages(), key)
+        shown = (
+            f"for {len(codes)} languages and the methods {', '.join(method_table(key).title)}. The numbers stand in the"
+            " main table."
+        )
+        yield (
+            "accuracy_by_language",
+            "By language",
+            f"Dot plot {shown}",
+            lambda: plot_accuracy_by_language(results, key, held_out=held_out),
+        )
+        yield (
+            "accuracy_by_family",
+            "By language family",
+            f"Dot plot of family means {shown}",
+            lambda: plot_accuracy_by_family(results, languages(), key),
+        )
     if comparisons is not None and len(comparisons):
         baselines = list(method_table(comparisons.baseline).index)
         if len(baselines) > 8 and results is not None:
-            baselines = [name for name in key_methods(results, (*KEY_METHODS, "warm_up", "trained_dense", "trained_random", "sft")) if name in baselines]
-        shown = "Forest plot of differences on the same items, with 95 % intervals. The numbers stand in the table of differences."
-        yield "differences", "Closed loop minus baselines", shown, lambda: plot_differences(comparisons, baselines, held_out=held_out)
+            baselines = [
+                name
+                for name in key_methods(results, (*KEY_METHODS, "warm_up", "trained_dense", "trained_random", "sft"))
+                if name in baselines
+            ]
+        shown = (
+            "Forest plot of differences on the same items, with 95 % intervals. The numbers stand in the table of"
+            " differences."
+        )
+        yield (
+            "differences",
+            "Closed loop minus baselines",
+            shown,
+            lambda: plot_differences(comparisons, baselines, held_out=held_out),
+        )
     for name, log in logs.items():
-        columns = {column: label for column, label in (("reward", "reward"), ("accuracy_validation", "validation accuracy")) if column in log}
-        last = ", ".join(f"{label} {log[column].dropna().iloc[-1]:.2f}" for column, label in columns.items() if log[column].notna().any())
+        columns = {
+            column: label
+            for column, label in (("reward", "reward"), ("accuracy_validation", "validation accuracy"))
+            if column in log
+        }
+        last = ", ".join(
+            f"{label} {log[column].dropna().iloc[-1]:.2f}"
+            for column, label in columns.items()
+            if log[column].notna().any()
+        )
         shown = f"Curves over {len(log)} steps; at the end: {last or 'see the log'}."
         yield f"training_{name.replace('/', '_')}", f"Training: {name}", shown, lambda log=log: plot_training(log)
 
+
 def study_figures(
-    study_folder:str|Path, # outputs/<study>
-)->list[DrawnFigure]:
-    "Draw every figure that a study's tables allow into figures/, with captions.json beside them; what cannot be drawn is left out and its reason kept there."
+    study_folder: str | Path,  # outputs/<study>
+) -> list[DrawnFigure]:
+    """Draw every figure that a study's tables allow into figures/, with captions.json beside them; what cannot be drawn
+    is left out and its reason kept there.
+    """
     folder = Path(study_folder)
     results, comparisons, logs, recipe = _study_tables(folder)
     drawn, skipped = [], []
     for name, title, alt, draw in _study_plots(results, comparisons, logs, held_out_languages(recipe)):
-        try: drawn.append(DrawnFigure(save_figure(draw(), folder/"figures"/f"{name}.png"), title, alt))
-        except DataError as error: skipped.append(f"{title}: {error}")
-    captions = folder/"figures"/"captions.json"
+        try:
+            drawn.append(DrawnFigure(save_figure(draw(), folder / "figures" / f"{name}.png"), title, alt))
+        except DataError as error:
+            skipped.append(f"{title}: {error}")
+    captions = folder / "figures" / "captions.json"
     before = [each["file"] for each in read_json(captions)["figures"]] if captions.is_file() else []
-    for name in set(before) - {each.path.name for each in drawn}: (folder/"figures"/name).unlink(missing_ok=True)
-    write_json(captions, {"figures": [{"file": each.path.name, "title": each.title, "alt": each.alt} for each in drawn], "skipped": skipped})
+    for name in set(before) - {each.path.name for each in drawn}:
+        (folder / "figures" / name).unlink(missing_ok=True)
+    write_json(
+        captions,
+        {
+            "figures": [{"file": each.path.name, "title": each.title, "alt": each.alt} for each in drawn],
+            "skipped": skipped,
+        },
+    )
     return drawn

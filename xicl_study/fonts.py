@@ -13,121 +13,164 @@ from pathlib import Path
 from .storage import DataError, package_folder
 
 # %% ../nbs/13f_fonts.ipynb #ff51b0ee
-def shipped_fonts()->list[Path]:
-    "Return the font files that ship with the package. Raises `DataError` when there are none."
-    found = sorted(path for path in (package_folder("data")/"fonts").glob("*") if path.suffix in (".ttf", ".otf"))
-    if not found: raise DataError("The package lacks its fonts. Install it again: pip install --force-reinstall xicl-study")
+def shipped_fonts() -> list[Path]:
+    """Return the font files that ship with the package. Raises `DataError` when there are none."""
+    found = sorted(path for path in (package_folder("data") / "fonts").glob("*") if path.suffix in (".ttf", ".otf"))
+    if not found:
+        raise DataError("The package lacks its fonts. Install it again: pip install --force-reinstall xicl-study")
     return found
 
+
 @functools.cache
-def font_families()->tuple[str, ...]:
-    "Make matplotlib know the shipped fonts, once, and return all families in the order in which they are tried."
+def font_families() -> tuple[str, ...]:
+    """Make matplotlib know the shipped fonts, once, and return all families in the order in which they are tried."""
     from matplotlib.font_manager import fontManager, get_font
-    logging.getLogger("matplotlib.font_manager").addFilter(lambda record: "Xicl" not in record.getMessage())  # they have no bold face, which is no news
+
+    # they have no bold face, which is no news
+    logging.getLogger("matplotlib.font_manager").addFilter(lambda record: "Xicl" not in record.getMessage())
     names = []
     for path in shipped_fonts():
         fontManager.addfont(path)
         names.append(get_font(path).family_name)
     return ("DejaVu Sans", *names)
 
+
 def use_fonts():
-    "Let every figure of this session draw all scripts."
+    """Let every figure of this session draw all scripts."""
     import matplotlib
+
     matplotlib.rcParams["font.family"] = list(font_families())
 
 # %% ../nbs/13f_fonts.ipynb #acdcd9d7
 MISSING = re.compile(r"Glyph (\d+) .* missing from font")
 
+
 def missing_letters(
-    draw:Callable, # draws a figure, without arguments
-)->str:
-    "Draw, and return the letters that no font had, each once, in order; other warnings pass."
+    draw: Callable,  # draws a figure, without arguments
+) -> str:
+    """Draw, and return the letters that no font had, each once, in order; other warnings pass."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         draw()
     points = set()
     for warning in caught:
         found = MISSING.match(str(warning.message))
-        if found: points.add(int(found[1]))
-        else: warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        if found:
+            points.add(int(found[1]))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return "".join(map(chr, sorted(points)))
 
 # %% ../nbs/13f_fonts.ipynb #95fb234f
 @functools.cache
 def family_letters(
-    family:str, # a family that matplotlib knows
-)->frozenset[str]:
-    "Return the letters that a font family has."
+    family: str,  # a family that matplotlib knows
+) -> frozenset[str]:
+    """Return the letters that a font family has."""
     from matplotlib.font_manager import findfont, get_font
+
     return frozenset(map(chr, get_font(findfont(family, fallback_to_default=False)).get_charmap()))
 
+
 def uncovered(
-    texts, # iterable of texts
-)->str:
-    "Return the printable letters of some texts that none of `font_families` has, each once, in order."
+    texts,  # iterable of texts
+) -> str:
+    """Return the printable letters of some texts that none of `font_families` has, each once, in order."""
     known = frozenset().union(*map(family_letters, font_families()))
     return "".join(sorted({letter for text in texts for letter in text if letter.isprintable()} - known))
 
 # %% ../nbs/13f_fonts.ipynb #0b117149
 class MissingLetters(UserWarning):
-    "A figure holds letters that no font of this machine has."
+    """A figure holds letters that no font of this machine has."""
+
 
 @functools.cache
-def _system_fonts()->dict[str, frozenset]:
-    "Return the letters of each font file of the machine, without those that only draw boxes."
+def _system_fonts() -> dict[str, frozenset]:
+    """Return the letters of each font file of the machine, without those that only draw boxes."""
     from matplotlib.font_manager import findSystemFonts, get_font
+
     found = {}
     for path in sorted(findSystemFonts()):
-        try: font = get_font(path)
-        except (OSError, RuntimeError): continue  # a bitmap font, or a damaged one
-        if "LastResort" not in Path(path).name: found[path] = frozenset(map(chr, font.get_charmap()))
+        try:
+            font = get_font(path)
+        except (OSError, RuntimeError):
+            continue  # a bitmap font, or a damaged one
+        if "LastResort" not in Path(path).name:
+            found[path] = frozenset(map(chr, font.get_charmap()))
     return found
 
+
 def system_families(
-    letters:str, # letters that the shipped fonts lack
-)->list[str]:
-    "Make matplotlib know fonts of this machine that have some letters, and return their families."
+    letters: str,  # letters that the shipped fonts lack
+) -> list[str]:
+    """Make matplotlib know fonts of this machine that have some letters, and return their families."""
     from matplotlib.font_manager import fontManager, get_font
+
     names, open_letters = [], set(letters)
     for path, known in sorted(_system_fonts().items(), key=lambda item: -len(item[1] & set(letters))):
-        if not open_letters & known: continue
+        if not open_letters & known:
+            continue
         fontManager.addfont(path)
         names.append(get_font(path).family_name)
         open_letters -= known
     return names
 
+
 def draw_all_letters(
-    figure,        # a matplotlib Figure whose texts use `font_families`
-    draw:Callable, # draws it, without arguments
+    figure,  # a matplotlib Figure whose texts use `font_families`
+    draw: Callable,  # draws it, without arguments
 ):
-    "Draw a figure; where letters are missing, draw it again with fonts of the machine, and warn of what is still missing."
+    """Draw a figure; where letters are missing, draw it again with fonts of the machine, and warn of what is still
+    missing.
+    """
     missing = missing_letters(draw)
-    if prefer_arabic(figure): missing = missing_letters(draw)
-    if not missing: return
+    if prefer_arabic(figure):
+        missing = missing_letters(draw)
+    if not missing:
+        return
     more = system_families(missing)
     if more:
         from matplotlib.text import Text
-        for text in figure.findobj(Text): text.set_fontfamily([*text.get_fontfamily(), *more])
+
+        for text in figure.findobj(Text):
+            text.set_fontfamily([*text.get_fontfamily(), *more])
         missing = missing_letters(draw)
     if missing:
-        warnings.warn(f"No font has {len(missing)} letter(s) of this figure: {missing[:20]} ({describe_letters(missing)}). Boxes stand in their place. "
-            "Install a font that has them, for example Noto from your system's packages, and draw again.", MissingLetters, stacklevel=2)
+        warnings.warn(
+            f"No font has {len(missing)} letter(s) of this figure: {missing[:20]} ({describe_letters(missing)}). Boxes"
+            " stand in their place. Install a font that has them, for example Noto from your system's packages, and"
+            " draw again.",
+            MissingLetters,
+            stacklevel=2,
+        )
+
 
 ARABIC = re.compile("[\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff]")
 
+
 def prefer_arabic(
-    figure, # a drawn matplotlib Figure
-)->bool:
-    "Let texts with Arabic letters begin with the Arabic font, because words whose letters come from two fonts fall apart; tell whether any had to change."
+    figure,  # a drawn matplotlib Figure
+) -> bool:
+    """Let texts with Arabic letters begin with the Arabic font, because words whose letters come from two fonts fall
+    apart; tell whether any had to change.
+    """
     from matplotlib.text import Text
-    texts = [text for text in figure.findobj(Text) if ARABIC.search(text.get_text()) and text.get_fontfamily()[0] != "Xicl Arabic"]
-    for text in texts: text.set_fontfamily(["Xicl Arabic", *font_families()])
+
+    texts = [
+        text
+        for text in figure.findobj(Text)
+        if ARABIC.search(text.get_text()) and text.get_fontfamily()[0] != "Xicl Arabic"
+    ]
+    for text in texts:
+        text.set_fontfamily(["Xicl Arabic", *font_families()])
     return bool(texts)
 
+
 def describe_letters(
-    letters:str, # at least one
-)->str:
-    "Return the Unicode names of up to three letters, for a message."
+    letters: str,  # at least one
+) -> str:
+    """Return the Unicode names of up to three letters, for a message."""
     import unicodedata
+
     names = [unicodedata.name(letter, f"u+{ord(letter):04x}").lower() for letter in letters[:3]]
     return ", ".join(names) + (", …" if len(letters) > 3 else "")

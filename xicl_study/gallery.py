@@ -12,49 +12,70 @@ from .storage import DataError, read_json, write_json
 
 # %% ../nbs/14c_gallery.ipynb #00cceaf9
 def save_gallery(
-    figures,           # (file name without suffix, heading, description, Figure or a function that draws it) for each
-    folder:str|Path,   # the run's figures folder
-)->list[DrawnFigure]:
-    "Write a run's figures and captions.json. A drawing that raises `DataError` is left out and its reason kept."
+    # (file name without suffix, heading, description, Figure or a function that draws it) for each
+    figures,
+    folder: str | Path,  # the run's figures folder
+) -> list[DrawnFigure]:
+    """Write a run's figures and captions.json. A drawing that raises `DataError` is left out and its reason kept."""
     folder, drawn, skipped = Path(folder), [], []
     for name, title, alt, figure in figures:
-        try: drawn.append(DrawnFigure(save_figure(figure() if callable(figure) else figure, folder/f"{name}.png"), title, alt))
-        except DataError as error: skipped.append(f"{title}: {error}")
-    write_json(folder/"captions.json", {"figures": [{"file": each.path.name, "title": each.title, "alt": each.alt} for each in drawn], "skipped": skipped})
+        try:
+            drawn.append(
+                DrawnFigure(save_figure(figure() if callable(figure) else figure, folder / f"{name}.png"), title, alt)
+            )
+        except DataError as error:
+            skipped.append(f"{title}: {error}")
+    write_json(
+        folder / "captions.json",
+        {
+            "figures": [{"file": each.path.name, "title": each.title, "alt": each.alt} for each in drawn],
+            "skipped": skipped,
+        },
+    )
     return drawn
 
+
 def save_findings(
-    sentences:list[str], # what the run's numbers say, read from them
-    run:str|Path,        # the run's folder
+    sentences: list[str],  # what the run's numbers say, read from them
+    run: str | Path,  # the run's folder
 ):
-    "Keep the sentences that a run has read from its numbers, for the report, and print them."
-    write_json(Path(run)/"findings.json", list(sentences))
+    """Keep the sentences that a run has read from its numbers, for the report, and print them."""
+    write_json(Path(run) / "findings.json", list(sentences))
     print("\n".join(sentences))
 
 # %% ../nbs/14c_gallery.ipynb #c74baa7b
 def run_places(
-    study_folder:str|Path, # outputs/<study>
-)->list[tuple[str,str,str,Path]]:
-    "Return (experiment, language or system, seed, folder) of every run that has ended."
-    root = Path(study_folder)/"runs"
-    return [(path.parts[-4], path.parts[-3], path.parts[-2], path.parent) for path in sorted(root.glob("*/*/*/notebook.ipynb"))]
+    study_folder: str | Path,  # outputs/<study>
+) -> list[tuple[str, str, str, Path]]:
+    """Return (experiment, language or system, seed, folder) of every run that has ended."""
+    root = Path(study_folder) / "runs"
+    return [
+        (path.parts[-4], path.parts[-3], path.parts[-2], path.parent)
+        for path in sorted(root.glob("*/*/*/notebook.ipynb"))
+    ]
+
 
 def gather_figures(
-    study_folder:str|Path, # outputs/<study>
-)->Path:
-    "Copy the figures of all runs into the study's figures/ and write its captions.json; remove those of runs that are gone."
+    study_folder: str | Path,  # outputs/<study>
+) -> Path:
+    """Copy the figures of all runs into the study's figures/ and write its captions.json; remove those of runs that are
+    gone.
+    """
     import shutil
-    target, found, skipped = Path(study_folder)/"figures", [], []
+
+    target, found, skipped = Path(study_folder) / "figures", [], []
     target.mkdir(parents=True, exist_ok=True)
     for experiment, part, seed, run in run_places(study_folder):
-        captions = run/"figures"/"captions.json"
-        if not captions.is_file(): continue
+        captions = run / "figures" / "captions.json"
+        if not captions.is_file():
+            continue
         kept = read_json(captions)
         for each in kept["figures"]:
             name = "-".join([experiment, part, seed, each["file"]])
-            shutil.copyfile(run/"figures"/each["file"], target/name)
+            shutil.copyfile(run / "figures" / each["file"], target / name)
             found.append({**each, "file": name, "title": each["title"]})
         skipped += kept["skipped"]
-    for path in set(target.glob("*.png")) - {target/each["file"] for each in found}: path.unlink()
-    write_json(target/"captions.json", {"figures": found, "skipped": skipped})
-    return target/"captions.json"
+    for path in set(target.glob("*.png")) - {target / each["file"] for each in found}:
+        path.unlink()
+    write_json(target / "captions.json", {"figures": found, "skipped": skipped})
+    return target / "captions.json"

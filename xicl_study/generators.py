@@ -15,80 +15,143 @@ import torch
 from .adapters import folded_adapter
 from .models import Policy, side_by_side
 from .prompts import Demonstration, Template, one_line, writing_prompt
-from .scoring import KeyValues, head_logits, log_probs_of, pack_rows, read_rows, read_shared, shared_length, target_states
+from xicl_study.scoring import (
+    KeyValues,
+    head_logits,
+    log_probs_of,
+    pack_rows,
+    read_rows,
+    read_shared,
+    shared_length,
+    target_states,
+)
 from .storage import DataError, UnknownNameError
 
 # %% ../nbs/06_generators.ipynb #095a67e8
 @dataclass(frozen=True)
 class Vocabulary:
-    "The tokens that may be sampled: first those that can start a text, then blank ones, last the one that ends a line."
-    rows:torch.Tensor # [V'] token ids
-    newline:int       # id of the token that ends a line
-    n_starts:int      # how many of the first rows can start a text: those that show something
-    allowed:dict[str, torch.Tensor] = field(default_factory=dict) # per language [V'], true on its own tokens; empty when all languages share all tokens
+    """The tokens that may be sampled: first those that can start a text, then blank ones, last the one that ends a
+    line.
+    """
+
+    rows: torch.Tensor  # [V'] token ids
+    newline: int  # id of the token that ends a line
+    n_starts: int  # how many of the first rows can start a text: those that show something
+    # per language [V'], true on its own tokens; empty when all languages share all tokens
+    allowed: dict[str, torch.Tensor] = field(default_factory=dict)
 
     @property
-    def starts(self)->torch.Tensor:
-        "The tokens that can start a text [n_starts]. A text that starts with one of them is never empty."
-        return self.rows[:self.n_starts]
+    def starts(self) -> torch.Tensor:
+        """The tokens that can start a text [n_starts]. A text that starts with one of them is never empty."""
+        return self.rows[: self.n_starts]
 
-    def of(self,
-        languages:Sequence[str], # BCP-47 codes
-    )->"Vocabulary":
-        "Return the part that some languages may use. Raises `UnknownNameError` for a language without tokens."
-        if not self.allowed: return self
+    def of(
+        self,
+        languages: Sequence[str],  # BCP-47 codes
+    ) -> "Vocabulary":
+        """Return the part that some languages may use. Raises `UnknownNameError` for a language without tokens."""
+        if not self.allowed:
+            return self
         for language in languages:
-            if language not in self.allowed: raise UnknownNameError("language of the vocabulary", language, self.allowed)
+            if language not in self.allowed:
+                raise UnknownNameError("language of the vocabulary", language, self.allowed)
         kept = torch.stack([self.allowed[language] for language in dict.fromkeys(languages)]).any(dim=0)
-        return Vocabulary(self.rows[kept], self.newline, int(kept[:self.n_starts].sum()), {language: self.allowed[language][kept] for language in dict.fromkeys(languages)})
+        return Vocabulary(
+            self.rows[kept],
+            self.newline,
+            int(kept[: self.n_starts].sum()),
+            {language: self.allowed[language][kept] for language in dict.fromkeys(languages)},
+        )
 
-    def masks(self,
-        languages:Sequence[str], # N codes
-    )->torch.Tensor|None:
-        "Return which tokens each position may use [N, V'], or None for all."
-        return torch.stack([self.allowed[language] for language in languages]) if self.allowed and len(languages) else None
+    def masks(
+        self,
+        languages: Sequence[str],  # N codes
+    ) -> torch.Tensor | None:
+        """Return which tokens each position may use [N, V'], or None for all."""
+        return (
+            torch.stack([self.allowed[language] for language in languages]) if self.allowed and len(languages) else None
+        )
+
 
 LINE_ENDS = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")  # what str.splitlines cuts at
 
+
 def newline_token(
-    policy:Policy, # its tokenizer is asked
-)->int:
-    "Return the id of the single token for a line end. Raises `DataError` when the tokenizer has none."
+    policy: Policy,  # its tokenizer is asked
+) -> int:
+    """Return the id of the single token for a line end. Raises `DataError` when the tokenizer has none."""
     ids = policy.encode("a\n", start=False)
-    if policy.tokenizer.decode(ids[-1:]) != "\n": raise DataError(f"The tokenizer of {policy.name} has no token of its own for a line end; demonstrations cannot be written line by line.")
+    if policy.tokenizer.decode(ids[-1:]) != "\n":
+        raise DataError(
+            f"The tokenizer of {policy.name} has no token of its own for a line end; demonstrations cannot be written"
+            " line by line."
+        )
     return ids[-1]
 
+
 def study_vocabulary(
-    policy:Policy,  # its tokenizer cuts the texts
-    texts:Sequence[str]|Mapping[str, Sequence[str]]|None=None, # texts of the studied languages, together or per language; None for the whole vocabulary
-)->Vocabulary:
-    "Return the tokens that `texts` use behind a blank and at the start of a line, and the line end."
+    policy: Policy,  # its tokenizer cuts the texts
+    # texts of the studied languages, together or per language; None for the whole vocabulary
+    texts: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+) -> Vocabulary:
+    """Return the tokens that `texts` use behind a blank and at the start of a line, and the line end."""
     newline = newline_token(policy)
+
     def tokens_of(group):
-        encoded = policy.tokenizer([" " + text for text in sorted({one_line(text) for text in group})], add_special_tokens=False)["input_ids"] if group else []
+        encoded = (
+            policy.tokenizer(
+                [" " + text for text in sorted({one_line(text) for text in group})], add_special_tokens=False
+            )["input_ids"]
+            if group
+            else []
+        )
         return {token for ids in encoded for token in ids}
-    groups = {language: tokens_of(group) for language, group in texts.items()} if isinstance(texts, Mapping) else {"": set(range(policy.head.shape[0])) if texts is None else tokens_of(texts)}
+
+    groups = (
+        {language: tokens_of(group) for language, group in texts.items()}
+        if isinstance(texts, Mapping)
+        else {"": set(range(policy.head.shape[0])) if texts is None else tokens_of(texts)}
+    )
     special, size = set(policy.tokenizer.all_special_ids), len(policy.tokenizer)
     known = sorted(token for token in set().union(*groups.values()) if token < size)
     decoded = policy.tokenizer.batch_decode([[token] for token in known])
-    kept = [(token, text) for token, text in zip(known, decoded) if token not in special and token != newline and not set(text) & LINE_ENDS]
-    visible, blank = [token for token, text in kept if text.strip()], [token for token, text in kept if not text.strip()]
+    kept = [
+        (token, text)
+        for token, text in zip(known, decoded)
+        if token not in special and token != newline and not set(text) & LINE_ENDS
+    ]
+    visible, blank = (
+        [token for token, text in kept if text.strip()],
+        [token for token, text in kept if not text.strip()],
+    )
     for language, group in groups.items():
         where = f" in {language}" if language else ""
-        if not group & set(visible): raise DataError(f"The texts of the vocabulary hold no token that shows anything{where}; give the training inputs of at least one language.")
+        if not group & set(visible):
+            raise DataError(
+                f"The texts of the vocabulary hold no token that shows anything{where}; give the training inputs of at"
+                " least one language."
+            )
     rows = torch.tensor([*visible, *blank, newline], device=policy.device)
-    allowed = {language: torch.isin(rows, torch.tensor([*group, newline], device=policy.device)) for language, group in groups.items()} if isinstance(texts, Mapping) else {}
+    allowed = (
+        {
+            language: torch.isin(rows, torch.tensor([*group, newline], device=policy.device))
+            for language, group in groups.items()
+        }
+        if isinstance(texts, Mapping)
+        else {}
+    )
     return Vocabulary(rows, newline, len(visible), allowed)
 
 # %% ../nbs/06_generators.ipynb #0be75bcf
 def gumbel_sample(
-    logits:torch.Tensor,        # [N, V']
-    temperature:float=1.0,      # 0 takes the best token
-    top_k:int|None=None,        # sample among the best k only
-    generator:torch.Generator|None=None, # source of randomness
-)->torch.Tensor:
-    "Return one column per row [N], a sample of softmax(logits / temperature)."
-    if temperature <= 0: return logits.argmax(dim=1)
+    logits: torch.Tensor,  # [N, V']
+    temperature: float = 1.0,  # 0 takes the best token
+    top_k: int | None = None,  # sample among the best k only
+    generator: torch.Generator | None = None,  # source of randomness
+) -> torch.Tensor:
+    """Return one column per row [N], a sample of softmax(logits / temperature)."""
+    if temperature <= 0:
+        return logits.argmax(dim=1)
     if top_k is not None and top_k < logits.shape[1]:
         best, columns = logits.topk(top_k, dim=1)
         return columns.gather(1, gumbel_sample(best, temperature, None, generator)[:, None])[:, 0]
@@ -97,12 +160,15 @@ def gumbel_sample(
 
 # %% ../nbs/06_generators.ipynb #9a29bee1
 class BufferedKeyValues:
-    "Keys and values with room to grow; step after step is written in place, without gradients."
+    """Keys and values with room to grow; step after step is written in place, without gradients."""
+
     is_compileable = False
-    def __init__(self,
-        read:KeyValues, # what was read so far
-        repeats:int,    # how many rows each row becomes
-        room:int,       # columns to add
+
+    def __init__(
+        self,
+        read: KeyValues,  # what was read so far
+        repeats: int,  # how many rows each row becomes
+        room: int,  # columns to add
     ):
         self.columns, self.layers = read.length, {}
         for layer, pair in read.layers.items():
@@ -113,93 +179,144 @@ class BufferedKeyValues:
                 buffer[:, :, :columns] = old.repeat_interleave(repeats, dim=0)
                 grown.append(buffer)
             self.layers[layer] = tuple(grown)
+
     def update(self, keys, values, layer, *_, **__):
-        "Write one column of a layer and return all columns so far; called by the model."
-        for buffer, new in zip(self.layers[layer], (keys, values)): buffer[:, :, self.columns] = new[:, :, 0]
-        return tuple(buffer[:, :, :self.columns + 1] for buffer in self.layers[layer])
+        """Write one column of a layer and return all columns so far; called by the model."""
+        for buffer, new in zip(self.layers[layer], (keys, values)):
+            buffer[:, :, self.columns] = new[:, :, 0]
+        return tuple(buffer[:, :, : self.columns + 1] for buffer in self.layers[layer])
+
     def get_seq_length(self, layer=0):
-        "Return how many columns are filled."
+        """Return how many columns are filled."""
         return self.columns
+
     def keep(self, rows):
-        "Keep some rows only."
+        """Keep some rows only."""
         self.layers = {layer: tuple(buffer[rows] for buffer in pair) for layer, pair in self.layers.items()}
 
+
 def worth_dropping(
-    stored:int, # rows that are fed at each step
-    alive:int,  # those of them that are not done
-)->bool:
-    "Tell whether so many rows are done that feeding them on costs more than copying the others: one in eight."
+    stored: int,  # rows that are fed at each step
+    alive: int,  # those of them that are not done
+) -> bool:
+    """Tell whether so many rows are done that feeding them on costs more than copying the others: one in eight."""
     return stored - alive >= max(1, stored // 8)
 
 # %% ../nbs/06_generators.ipynb #7d7ff1ad
 @dataclass
 class WrittenSet:
-    "One set of demonstrations that the policy wrote for a query."
-    query:int                                # number of the query
-    language:str                             # BCP-47 code of the query
-    labels:list[str]                         # label word of each slot, given
-    context:list[int]                        # token ids of the prompt
-    tokens:list[int] = field(default_factory=list)   # token ids behind it
-    sampled:list[bool] = field(default_factory=list) # which of them the policy chose
-    first:list[bool] = field(default_factory=list)   # which are the first of a text (neither a blank nor a line end is allowed there)
-    texts:list[list[int]] = field(default_factory=list) # token ids of each text
-    demonstrations:list[Demonstration] = field(default_factory=list) # the result, as text
+    """One set of demonstrations that the policy wrote for a query."""
+
+    query: int  # number of the query
+    language: str  # BCP-47 code of the query
+    labels: list[str]  # label word of each slot, given
+    context: list[int]  # token ids of the prompt
+    tokens: list[int] = field(default_factory=list)  # token ids behind it
+    sampled: list[bool] = field(default_factory=list)  # which of them the policy chose
+    # which are the first of a text (neither a blank nor a line end is allowed there)
+    first: list[bool] = field(default_factory=list)
+    texts: list[list[int]] = field(default_factory=list)  # token ids of each text
+    demonstrations: list[Demonstration] = field(default_factory=list)  # the result, as text
+
 
 class _Row:
-    "What one row of the batch does next."
+    """What one row of the batch does next."""
+
     def __init__(self, written, slots, newline, limit):
         self.written, self.slots, self.newline, self.limit = written, list(slots), newline, limit
         self.forced, self.text, self.done = [], [], False
         self.next_slot()
+
     def next_slot(self):
-        if not self.slots: self.done = True; return
+        if not self.slots:
+            self.done = True
+            return
         self.forced, self.text = list(self.slots.pop(0)), []
+
     def feed(self, token, chosen):
-        "Take the next token; tell when a line is complete."
+        """Take the next token; tell when a line is complete."""
         self.written.tokens.append(token)
         self.written.sampled.append(chosen)
         self.written.first.append(chosen and not self.text)
-        if chosen and token != self.newline: self.text.append(token)
-        if token == self.newline: self.written.texts.append(self.text); self.next_slot()
-        elif len(self.text) >= self.limit: self.forced = [self.newline]
+        if chosen and token != self.newline:
+            self.text.append(token)
+        if token == self.newline:
+            self.written.texts.append(self.text)
+            self.next_slot()
+        elif len(self.text) >= self.limit:
+            self.forced = [self.newline]
 
 # %% ../nbs/06_generators.ipynb #fa6aaf6b
 def write_demonstrations(
-    policy:Policy,                       # writes
-    template:Template,                   # shape of the lines
-    seeds:Sequence[Demonstration],       # from `prompts.seed_demonstrations`
-    queries:Sequence[str],               # n queries
-    languages:Sequence[str],             # BCP-47 code of each query
-    labels:Sequence[Sequence[Sequence[str]]], # [n][G][k] label words, given
-    vocabulary:Vocabulary,               # tokens that may be sampled
-    temperature:float=1.0,               # of sampling
-    top_k:int|None=None,                 # sample among the best k only
-    max_tokens:int=16,                   # longest text; then the line is ended
-    seed:int=0,                          # of sampling
-    rows_at_once:int=64,                 # sets of one batch, at most; the batches are written side by side
-)->list[WrittenSet]:
-    "Write G sets of k demonstrations for each query, in the order of the queries; without gradients."
+    policy: Policy,  # writes
+    template: Template,  # shape of the lines
+    seeds: Sequence[Demonstration],  # from `prompts.seed_demonstrations`
+    queries: Sequence[str],  # n queries
+    languages: Sequence[str],  # BCP-47 code of each query
+    labels: Sequence[Sequence[Sequence[str]]],  # [n][G][k] label words, given
+    vocabulary: Vocabulary,  # tokens that may be sampled
+    temperature: float = 1.0,  # of sampling
+    top_k: int | None = None,  # sample among the best k only
+    max_tokens: int = 16,  # longest text; then the line is ended
+    seed: int = 0,  # of sampling
+    rows_at_once: int = 64,  # sets of one batch, at most; the batches are written side by side
+) -> list[WrittenSet]:
+    """Write G sets of k demonstrations for each query, in the order of the queries; without gradients."""
     prompts = [policy.encode(writing_prompt(template, seeds, query)) for query in queries]
-    starts = {word: policy.encode(template.written_start.format(output=word), start=False) for sets in labels for words in sets for word in words}
+    starts = {
+        word: policy.encode(template.written_start.format(output=word), start=False)
+        for sets in labels
+        for words in sets
+        for word in words
+    }
     n_sets = len(labels[0]) if labels else 0
     per_pass = max(1, rows_at_once // max(1, n_sets))
     per_pass = max(1, -(-len(prompts) // max(1, -(-len(prompts) // per_pass))))  # batches of equal size
     vocabulary = vocabulary.of(languages)
     with torch.no_grad(), folded_adapter(policy):
+
         def write(start):
             numbers = range(start, min(start + per_pass, len(prompts)))
-            generator = torch.Generator().manual_seed(seed * 1_000_003 + start)  # of this batch alone, so that the order of the batches does not matter
-            rows = [_Row(WrittenSet(number, languages[number], list(words), prompts[number]), [starts[word] for word in words], vocabulary.newline, max_tokens)
-                    for number in numbers for words in labels[number]]
-            _write_rows(policy, [prompts[number] for number in numbers], rows, n_sets, vocabulary, temperature, top_k, max_tokens, generator)
+            # of this batch alone, so that the order of the batches does not matter
+            generator = torch.Generator().manual_seed(seed * 1_000_003 + start)
+            rows = [
+                _Row(
+                    WrittenSet(number, languages[number], list(words), prompts[number]),
+                    [starts[word] for word in words],
+                    vocabulary.newline,
+                    max_tokens,
+                )
+                for number in numbers
+                for words in labels[number]
+            ]
+            _write_rows(
+                policy,
+                [prompts[number] for number in numbers],
+                rows,
+                n_sets,
+                vocabulary,
+                temperature,
+                top_k,
+                max_tokens,
+                generator,
+            )
             return [row.written for row in rows]
-        written = [item for batch in side_by_side([partial(write, start) for start in range(0, len(prompts), per_pass)], policy.device) for item in batch]
+
+        written = [
+            item
+            for batch in side_by_side(
+                [partial(write, start) for start in range(0, len(prompts), per_pass)], policy.device
+            )
+            for item in batch
+        ]
     texts = iter(policy.tokenizer.batch_decode([text for item in written for text in item.texts]))
-    for item in written: item.demonstrations = [Demonstration(one_line(next(texts)), word, item.language) for word in item.labels]
+    for item in written:
+        item.demonstrations = [Demonstration(one_line(next(texts)), word, item.language) for word in item.labels]
     return written
 
+
 def _write_rows(policy, prompts, rows, n_sets, vocabulary, temperature, top_k, max_tokens, generator):
-    "Prefill the prompts once, then feed every row one token a step until all are done."
+    """Prefill the prompts once, then feed every row one token a step until all are done."""
     shared = shared_length(prompts) if len(prompts) > 1 else 0
     trunks = [prompt[shared:] for prompt in prompts]
     packed = pack_rows(trunks, [[]] * len(trunks), shared, policy.device)
@@ -208,11 +325,12 @@ def _write_rows(policy, prompts, rows, n_sets, vocabulary, temperature, top_k, m
     cache = BufferedKeyValues(read, n_sets, room)
     visible = torch.zeros(len(rows), cache.columns + room, dtype=torch.bool, device=policy.device)
     visible[:, :shared] = True
-    visible[:, shared:cache.columns] = (packed.items >= 0).repeat_interleave(n_sets, dim=0)
+    visible[:, shared : cache.columns] = (packed.items >= 0).repeat_interleave(n_sets, dim=0)
     length = torch.tensor([len(prompt) for prompt in prompts], device=policy.device).repeat_interleave(n_sets)
     weights, window = policy.head[vocabulary.rows], getattr(policy.config, "sliding_window", None)
     active, pending = list(rows), [row.forced.pop(0) for row in rows]
-    for row, token in zip(active, pending): row.feed(token, False)
+    for row, token in zip(active, pending):
+        row.feed(token, False)
     while True:
         visible[:, cache.columns] = True
         hidden = _step(policy, cache, torch.tensor(pending, device=policy.device), length, visible, window)
@@ -220,25 +338,31 @@ def _write_rows(policy, prompts, rows, n_sets, vocabulary, temperature, top_k, m
         choosing = [number for number, row in enumerate(active) if not row.forced and not row.done]
         pending = [row.forced.pop(0) if row.forced else None for row in active]
         for number, token in enumerate(pending):
-            if token is not None: active[number].feed(token, False)
+            if token is not None:
+                active[number].feed(token, False)
         if choosing:
             logits = head_logits(policy, hidden[choosing], weights)
             at_start = torch.tensor([not active[number].text for number in choosing], device=logits.device)
-            logits[at_start, vocabulary.n_starts:] = -torch.inf
-            if vocabulary.allowed: logits.masked_fill_(~vocabulary.masks([active[number].written.language for number in choosing]), -torch.inf)
+            logits[at_start, vocabulary.n_starts :] = -torch.inf
+            if vocabulary.allowed:
+                logits.masked_fill_(
+                    ~vocabulary.masks([active[number].written.language for number in choosing]), -torch.inf
+                )
             for number, column in zip(choosing, gumbel_sample(logits, temperature, top_k, generator).tolist()):
                 pending[number] = int(vocabulary.rows[column])
                 active[number].feed(pending[number], True)
         keep = [number for number, row in enumerate(active) if not row.done]
-        if not keep: break
+        if not keep:
+            break
         if worth_dropping(len(active), len(keep)):
             active, pending = [active[number] for number in keep], [pending[number] for number in keep]
             cache.keep(keep)
             visible, length = visible[keep], length[keep]
         pending = [vocabulary.newline if row.done else token for row, token in zip(active, pending)]
 
+
 def _step(policy, cache, tokens, length, visible, window):
-    "Feed one token per row and return the hidden states [rows, d]."
+    """Feed one token per row and return the hidden states [rows, d]."""
     columns = cache.columns + 1
     dtype = policy.head.dtype
     mask = torch.zeros(len(tokens), 1, 1, columns, dtype=dtype, device=tokens.device)
@@ -250,45 +374,68 @@ def _step(policy, cache, tokens, length, visible, window):
             place = visible[:, :columns].long().cumsum(dim=1) - 1
             near = mask.masked_fill((length[:, None] - place >= window)[:, None, None], torch.finfo(dtype).min)
         masks = {"full_attention": mask, "sliding_attention": near}
-    output = policy.backbone(input_ids=tokens[:, None], position_ids=length[:, None], attention_mask=masks, past_key_values=cache, use_cache=True)
+    output = policy.backbone(
+        input_ids=tokens[:, None],
+        position_ids=length[:, None],
+        attention_mask=masks,
+        past_key_values=cache,
+        use_cache=True,
+    )
     cache.columns = columns
     return output.last_hidden_state[:, 0]
 
 # %% ../nbs/06_generators.ipynb #4eca9ade
 def written_log_probs(
-    policy:Policy,          # with gradients where its adapter is trainable
-    sets:Sequence[WrittenSet], # what was written
-    vocabulary:Vocabulary,  # that it was sampled from
-)->tuple[torch.Tensor, torch.Tensor]:
-    "Return log-probabilities of all sampled tokens [N] and the number of the set that each belongs to [N]."
-    hidden, tokens = target_states(policy, [item.context for item in sets], [item.tokens for item in sets], [item.sampled for item in sets])
-    owners = torch.tensor([number for number, item in enumerate(sets) for chosen in item.sampled if chosen], device=hidden.device)
-    first = torch.tensor([start for item in sets for start, chosen in zip(item.first, item.sampled) if chosen], device=hidden.device)
+    policy: Policy,  # with gradients where its adapter is trainable
+    sets: Sequence[WrittenSet],  # what was written
+    vocabulary: Vocabulary,  # that it was sampled from
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return log-probabilities of all sampled tokens [N] and the number of the set that each belongs to [N]."""
+    hidden, tokens = target_states(
+        policy, [item.context for item in sets], [item.tokens for item in sets], [item.sampled for item in sets]
+    )
+    owners = torch.tensor(
+        [number for number, item in enumerate(sets) for chosen in item.sampled if chosen], device=hidden.device
+    )
+    first = torch.tensor(
+        [start for item in sets for start, chosen in zip(item.first, item.sampled) if chosen], device=hidden.device
+    )
     vocabulary = vocabulary.of([item.language for item in sets])
     allowed = vocabulary.masks([item.language for item in sets])
     values = hidden.new_zeros(len(tokens), dtype=torch.float32)
     for mask, rows in ((first, vocabulary.starts), (~first, vocabulary.rows)):
-        masks = None if allowed is None else allowed[owners[mask], :len(rows)]
-        values = values.index_put((mask.nonzero()[:, 0],), log_probs_of(policy, hidden[mask], tokens[mask], rows, masks))
+        masks = None if allowed is None else allowed[owners[mask], : len(rows)]
+        values = values.index_put(
+            (mask.nonzero()[:, 0],), log_probs_of(policy, hidden[mask], tokens[mask], rows, masks)
+        )
     return values, owners
 
 # %% ../nbs/06_generators.ipynb #7a94838d
 def choose_labels(
-    words:Sequence[str],            # label words of the task
-    n_queries:int,                  # n
-    n_sets:int,                     # G
-    k:int,                          # slots of a set
-    how:str="uniform",              # "uniform" or "likely"
-    scores:np.ndarray|None=None,    # [n, labels] log p(y | x), for "likely"
-    seed:int=0,                     # of the random order
-)->list[list[list[str]]]:
-    "Return label words [n][G][k]. Raises `UnknownNameError` for another way, and `DataError` without the scores that `likely` needs."
-    if how not in ("uniform", "likely"): raise UnknownNameError("way to choose labels", how, ["uniform", "likely"])
-    if how == "likely" and scores is None: raise DataError("To choose the likely labels, scores are needed.")
+    words: Sequence[str],  # label words of the task
+    n_queries: int,  # n
+    n_sets: int,  # G
+    k: int,  # slots of a set
+    how: str = "uniform",  # "uniform" or "likely"
+    scores: np.ndarray | None = None,  # [n, labels] log p(y | x), for "likely"
+    seed: int = 0,  # of the random order
+) -> list[list[list[str]]]:
+    """Return label words [n][G][k].
+
+    Raises `UnknownNameError` for another way, and `DataError` without the scores that `likely` needs.
+    """
+    if how not in ("uniform", "likely"):
+        raise UnknownNameError("way to choose labels", how, ["uniform", "likely"])
+    if how == "likely" and scores is None:
+        raise DataError("To choose the likely labels, scores are needed.")
     random = np.random.default_rng(seed)
     chosen = []
     for query in range(n_queries):
-        pool = np.argsort(-scores[query], kind="stable")[:k] if scores is not None and how == "likely" else np.arange(len(words))
+        pool = (
+            np.argsort(-scores[query], kind="stable")[:k]
+            if scores is not None and how == "likely"
+            else np.arange(len(words))
+        )
         sets = []
         for _ in range(n_sets):
             rounds = [random.permutation(pool) for _ in range(-(-k // len(pool)))]
@@ -298,30 +445,42 @@ def choose_labels(
 
 # %% ../nbs/06_generators.ipynb #531fed81
 def write_answers(
-    policy:Policy,         # answers
-    prompts:Sequence[str], # n prompts, ready for an answer
-    max_tokens:int=24,     # longest answer
-    rows_at_once:int=32,   # prompts that are answered side by side
-)->list[str]:
-    "Return the most probable continuation of each prompt, token by token, up to the line end."
+    policy: Policy,  # answers
+    prompts: Sequence[str],  # n prompts, ready for an answer
+    max_tokens: int = 24,  # longest answer
+    rows_at_once: int = 32,  # prompts that are answered side by side
+) -> list[str]:
+    """Return the most probable continuation of each prompt, token by token, up to the line end."""
     vocabulary = study_vocabulary(policy)
     contexts = [policy.encode(prompt) for prompt in prompts]
     with torch.no_grad(), folded_adapter(policy):
+
         def write(start):
-            part = contexts[start:start + rows_at_once]
+            part = contexts[start : start + rows_at_once]
             # The last token of the prompt is fed as if it were given, so that the first step has something to read.
-            rows = [_Row(WrittenSet(number, "", [""], context), [context[-1:]], vocabulary.newline, max_tokens) for number, context in enumerate(part)]
+            rows = [
+                _Row(WrittenSet(number, "", [""], context), [context[-1:]], vocabulary.newline, max_tokens)
+                for number, context in enumerate(part)
+            ]
             _write_rows(policy, [context[:-1] for context in part], rows, 1, vocabulary, 0.0, None, max_tokens, None)
             return [row.written.texts[0] for row in rows]
-        written = [text for batch in side_by_side([partial(write, start) for start in range(0, len(contexts), rows_at_once)], policy.device) for text in batch]
+
+        written = [
+            text
+            for batch in side_by_side(
+                [partial(write, start) for start in range(0, len(contexts), rows_at_once)], policy.device
+            )
+            for text in batch
+        ]
     return [one_line(text) for text in policy.tokenizer.batch_decode(written)]
 
 # %% ../nbs/06_generators.ipynb #88ea47b6
 def leakage(
-    demonstrations:Sequence[Demonstration], # C
-    query:str,                              # x
-)->float:
-    "Return the share of demonstrations whose input equals or contains the query, in [0, 1]."
-    if not demonstrations: return 0.0
+    demonstrations: Sequence[Demonstration],  # C
+    query: str,  # x
+) -> float:
+    """Return the share of demonstrations whose input equals or contains the query, in [0, 1]."""
+    if not demonstrations:
+        return 0.0
     wanted = one_line(query).casefold()
     return sum(wanted in one_line(demo.input).casefold() for demo in demonstrations) / len(demonstrations)

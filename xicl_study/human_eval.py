@@ -19,225 +19,359 @@ from .storage import DataError, fingerprint, whole_file, write_text
 # %% ../nbs/13_human_eval.ipynb #1495e189
 FORMULA_SIGNS = "=+-@＝＋－＠"
 
+
 def printable(
-    text:str, # any text
-)->str:
-    "Return a text in which characters that xlsx and UTF-8 cannot hold are replaced by U+FFFD, with line ends as newlines."
+    text: str,  # any text
+) -> str:
+    """Return a text in which characters that xlsx and UTF-8 cannot hold are replaced by U+FFFD, with line ends as
+    newlines.
+    """
     text = str(text).replace("\r\n", "\n").replace("\r", "\n")
-    def allowed(character): return character in "\t\n" or not (unicodedata.category(character) in ("Cc", "Cs") or character in "\ufffe\uffff")
+
+    def allowed(character):
+        return character in "\t\n" or not (
+            unicodedata.category(character) in ("Cc", "Cs") or character in "\ufffe\uffff"
+        )
+
     return "".join(character if allowed(character) else "\ufffd" for character in text)
 
+
 def _begins_like_formula(text):
-    if text[:1] in ("\t", "\r", "\n"): return True
+    if text[:1] in ("\t", "\r", "\n"):
+        return True
     for character in text:
-        if character in FORMULA_SIGNS: return True
-        if not (character.isspace() or unicodedata.category(character)[0] in "CZ"): return False
+        if character in FORMULA_SIGNS:
+            return True
+        if not (character.isspace() or unicodedata.category(character)[0] in "CZ"):
+            return False
     return False
 
+
 def neutralise(
-    text:str, # any text
-)->str:
-    "Return a text that no spreadsheet takes for a formula: an apostrophe is put before one that begins like a formula."
+    text: str,  # any text
+) -> str:
+    """Return a text that no spreadsheet takes for a formula: an apostrophe is put before one that begins like a
+    formula.
+    """
     text = printable(text)
     return "'" + text if _begins_like_formula(text.lstrip("'")) else text
 
+
 def restore(
-    text:str, # text of a cell, as `neutralise` gave it
-)->str:
-    "Return the text as it was before `neutralise`."
+    text: str,  # text of a cell, as `neutralise` gave it
+) -> str:
+    """Return the text as it was before `neutralise`."""
     return text[1:] if text[:1] == "'" and _begins_like_formula(text.lstrip("'")) else text
 
 # %% ../nbs/13_human_eval.ipynb #5522834f
 DIMENSIONS = {
-    "fluency": "Is the text well formed and natural in {language}? 1: not understandable; 3: understandable, with errors; 5: as a native speaker writes.",
-    "relevance": "Do the examples help to answer this query? 1: nothing to do with it; 3: same broad subject; 5: close to it and useful.",
-    "semantic_correctness": "Is what is said true: does each example fit its label, and does the answer fit the query? 1: wrong; 3: partly; 5: all right.",
+    "fluency": (
+        "Is the text well formed and natural in {language}? 1: not understandable; 3: understandable, with errors; 5:"
+        " as a native speaker writes."
+    ),
+    "relevance": (
+        "Do the examples help to answer this query? 1: nothing to do with it; 3: same broad subject; 5: close to it and"
+        " useful."
+    ),
+    "semantic_correctness": (
+        "Is what is said true: does each example fit its label, and does the answer fit the query? 1: wrong; 3: partly;"
+        " 5: all right."
+    ),
 }
 SHEET_COLUMNS = ("row", "query", "examples", "answer", *DIMENSIONS, "comment")
 
+
 def instructions(
-    language:str,         # English name of the language of the sheet
-    task_description:str, # what the systems were asked to do, one or two sentences
-    n_rows:int,           # number of rows
-)->list[str]:
-    "Return the instructions for raters, one paragraph per entry."
+    language: str,  # English name of the language of the sheet
+    task_description: str,  # what the systems were asked to do, one or two sentences
+    n_rows: int,  # number of rows
+) -> list[str]:
+    """Return the instructions for raters, one paragraph per entry."""
     return [
         f"Rating sheet for {language}",
-        f"What the systems did: {task_description}" if task_description else "Computer systems wrote examples for a query, and then answered the query.",
-        f"Please rate all {n_rows} rows. Each row shows a query, the examples that one system put before it, and the answer that it gave. "
-        "The systems are hidden and the rows are in random order: the same query comes back several times. Judge each row by itself.",
+        (
+            f"What the systems did: {task_description}"
+            if task_description
+            else "Computer systems wrote examples for a query, and then answered the query."
+        ),
+        (
+            f"Please rate all {n_rows} rows. Each row shows a query, the examples that one system put before it, and"
+            " the answer that it gave. The systems are hidden and the rows are in random order: the same query comes"
+            " back several times. Judge each row by itself."
+        ),
         "Give each row three whole numbers from 1 to 5, chosen from the list that opens in the cell:",
         *(f"{name.replace('_', ' ')}: {text.format(language=language)}" for name, text in DIMENSIONS.items()),
-        "An example is written as  text : label. Leave a cell empty only when you cannot judge it, and say why under comment.",
-        "Do not change the first four columns, and do not add or delete rows. You may sort and stop at any time; a partly filled sheet is of use.",
+        (
+            "An example is written as  text : label. Leave a cell empty only when you cannot judge it, and say why"
+            " under comment."
+        ),
+        (
+            "Do not change the first four columns, and do not add or delete rows. You may sort and stop at any time; a"
+            " partly filled sheet is of use."
+        ),
         "An apostrophe at the start of a text keeps the program from reading the text as a formula. Ignore it.",
     ]
 
+
 def shown_examples(
-    demonstrations, # list of mappings with `input` and `output`
-)->str:
-    "Return demonstrations as a rater sees them, one `text : label` per line (an arrow would point the wrong way in Arabic); a dash when there are none."
-    if demonstrations is None or not len(demonstrations): return "—"
-    return "\n".join(f"{number}. {printable(each['input'])} : {printable(each['output'])}" for number, each in enumerate(demonstrations, 1))
+    demonstrations,  # list of mappings with `input` and `output`
+) -> str:
+    """Return demonstrations as a rater sees them, one `text : label` per line (an arrow would point the wrong way in
+    Arabic); a dash when there are none.
+    """
+    if demonstrations is None or not len(demonstrations):
+        return "—"
+    return "\n".join(
+        f"{number}. {printable(each['input'])} : {printable(each['output'])}"
+        for number, each in enumerate(demonstrations, 1)
+    )
 
 # %% ../nbs/13_human_eval.ipynb #f37c97f5
 DEFAULT_SYSTEMS = ("dense", "self_generated", "closed_loop")
 _LETTERS = np.array(list("abcdefghjkmnpqrstuvwxyz23456789"))
 
+
 def _row_names(number, generator):
     names = set()
-    while len(names) < number: names.add("".join(generator.choice(_LETTERS, 6)))
+    while len(names) < number:
+        names.add("".join(generator.choice(_LETTERS, 6)))
     return list(generator.permutation(sorted(names)))
 
+
 def common_answers(
-    predictions:pd.DataFrame, # predictions, at least of this language
-    language:str,             # BCP-47 code
+    predictions: pd.DataFrame,  # predictions, at least of this language
+    language: str,  # BCP-47 code
     systems=DEFAULT_SYSTEMS,  # methods to rate; those without predictions in this language are left out
-)->tuple[pd.DataFrame, list]:
-    "Return the predictions of some systems in one language (one seed each) and the items that all of them answered. Raises `DataError` when there are none."
+) -> tuple[pd.DataFrame, list]:
+    """Return the predictions of some systems in one language (one seed each) and the items that all of them answered.
+
+    Raises `DataError` when there are none.
+    """
     check_predictions(predictions, ("input", "prediction", "demonstrations"))
     part = predictions[(predictions.language == language) & predictions.method.isin(systems)]
-    if not len(part): raise DataError(f"There are no predictions in {language} of the systems {', '.join(systems)}. Run one of them, or name other systems.")
+    if not len(part):
+        raise DataError(
+            f"There are no predictions in {language} of the systems {', '.join(systems)}. Run one of them, or name"
+            " other systems."
+        )
     part = part[part.seed == part.groupby("method").seed.transform("min")].drop_duplicates(["method", "item"])
     counts = part["item"].value_counts()
     common = sorted(counts.index[counts == part.method.nunique()])
-    if not common: raise DataError(f"In {language} no item was answered by all of {', '.join(part.method.unique())}. Rate fewer systems.")
+    if not common:
+        raise DataError(
+            f"In {language} no item was answered by all of {', '.join(part.method.unique())}. Rate fewer systems."
+        )
     return part, common
 
+
 def blinded_rows(
-    predictions:pd.DataFrame, # predictions, at least of this language
-    language:str,             # BCP-47 code
+    predictions: pd.DataFrame,  # predictions, at least of this language
+    language: str,  # BCP-47 code
     systems=DEFAULT_SYSTEMS,  # methods to rate; those without predictions in this language are left out
-    items:int=20,             # number of items; each gives one row per system
-    seed:int=0,               # of the sample, the order and the row names
-)->tuple[pd.DataFrame, pd.DataFrame]:
-    "Draw the rows of a sheet and their key. Raises `DataError` when no system, or no item that all systems answered, is there."
+    items: int = 20,  # number of items; each gives one row per system
+    seed: int = 0,  # of the sample, the order and the row names
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Draw the rows of a sheet and their key.
+
+    Raises `DataError` when no system, or no item that all systems answered, is there.
+    """
     part, common = common_answers(predictions, language, systems)
     chosen = np.random.default_rng(seed).permutation(common)[:items]
     generator = np.random.default_rng([seed, *language.encode()])
     part = part[part["item"].isin(chosen)].sort_values(["item", "method"])
     part = part.iloc[generator.permutation(len(part))]
-    rows = pd.DataFrame({"row": _row_names(len(part), generator), "query": part.input.map(printable).tolist(),
-        "examples": part.demonstrations.map(shown_examples).tolist(), "answer": part.prediction.map(printable).tolist()})
+    rows = pd.DataFrame(
+        {
+            "row": _row_names(len(part), generator),
+            "query": part.input.map(printable).tolist(),
+            "examples": part.demonstrations.map(shown_examples).tolist(),
+            "answer": part.prediction.map(printable).tolist(),
+        }
+    )
     rows = rows.assign(**{name: "" for name in (*DIMENSIONS, "comment")})[list(SHEET_COLUMNS)]
-    key = pd.DataFrame({"row": rows["row"], "item": part["item"].tolist(), "system": part.method.tolist(), "language": language, "k": part.k.tolist(),
-        "seed": part.seed.tolist(), "text": [fingerprint(*texts) for texts in zip(rows["query"], rows["examples"], rows["answer"])]})
+    key = pd.DataFrame(
+        {
+            "row": rows["row"],
+            "item": part["item"].tolist(),
+            "system": part.method.tolist(),
+            "language": language,
+            "k": part.k.tolist(),
+            "seed": part.seed.tolist(),
+            "text": [fingerprint(*texts) for texts in zip(rows["query"], rows["examples"], rows["answer"])],
+        }
+    )
     return rows, key.assign(sheet=fingerprint(*key["row"], *key["text"]))
 
 # %% ../nbs/13_human_eval.ipynb #7107fa88
 _WIDTHS = {"row": 10, "item": 6, "output": 8, "query": 28, "examples": 56, "answer": 22, "comment": 30}
 _SHOWN = ("row", "item", "output", "query", "examples", "answer")
 
+
 def _put(cell, text, direction, bold=False, colour=None):
     from openpyxl.styles import Alignment, Font, PatternFill
+
     cell.value = neutralise(text)
     cell.data_type, cell.font = "s", Font(name="Arial", size=11, bold=bold)
     cell.alignment = Alignment(wrap_text=True, vertical="top", readingOrder={"ltr": 1, "rtl": 2, "auto": 0}[direction])
-    if colour: cell.fill = PatternFill("solid", start_color=colour)
+    if colour:
+        cell.fill = PatternFill("solid", start_color=colour)
+
 
 def _fill_row(page, row_number, row, direction, new_item):
     from openpyxl.styles import Alignment, Border, Side
+
     line, top = Side(style="thin", color="C9CFD6"), Side(style="medium", color="6B7785")
     for number, (name, text) in enumerate(row.items(), 1):
         cell = page.cell(row_number, number)
-        if name in _SHOWN: _put(cell, text, direction if name in ("query", "examples") else "ltr", colour="F6F7F9")
+        if name in _SHOWN:
+            _put(cell, text, direction if name in ("query", "examples") else "ltr", colour="F6F7F9")
         else:
-            if text != "": cell.value = int(text) if name in DIMENSIONS else neutralise(text)
-            cell.alignment = Alignment(horizontal="left" if name == "comment" else "center", vertical="top", wrap_text=True)
+            if text != "":
+                cell.value = int(text) if name in DIMENSIONS else neutralise(text)
+            cell.alignment = Alignment(
+                horizontal="left" if name == "comment" else "center", vertical="top", wrap_text=True
+            )
         cell.border = Border(left=line, right=line, top=top if new_item else line, bottom=line)
-    lines = max(sum(1 + len(piece)//(_WIDTHS[name] - 4) for piece in str(row[name]).split("\n")) for name in ("query", "examples", "answer"))
-    page.row_dimensions[row_number].height = min(400, 18*max(2, lines))
+    lines = max(
+        sum(1 + len(piece) // (_WIDTHS[name] - 4) for piece in str(row[name]).split("\n"))
+        for name in ("query", "examples", "answer")
+    )
+    page.row_dimensions[row_number].height = min(400, 18 * max(2, lines))
+
 
 def _fill_ratings(page, rows, direction, labels):
     from openpyxl.worksheet.datavalidation import DataValidation
+
     columns = list(rows.columns)
     for number, name in enumerate(columns, 1):
-        _put(page.cell(1, number), "\n".join(filter(None, (name.replace("_", " "), labels.get(name)))), "ltr", bold=True, colour="DCE6F0")
+        _put(
+            page.cell(1, number),
+            "\n".join(filter(None, (name.replace("_", " "), labels.get(name)))),
+            "ltr",
+            bold=True,
+            colour="DCE6F0",
+        )
         page.column_dimensions[page.cell(1, number).column_letter].width = _WIDTHS.get(name, 13)
     before = None
     for row_number, row in enumerate(rows.to_dict("records"), 2):
         _fill_row(page, row_number, row, direction, "item" in row and row["item"] != before)
         before = row.get("item")
-    allowed = DataValidation(type="list", formula1='"1,2,3,4,5"', allow_blank=True, showErrorMessage=True, errorTitle="1 to 5", showInputMessage=True,
-        error="Please choose a whole number from 1 to 5, or leave the cell empty.", promptTitle="1 to 5", prompt="1 = worst, 5 = best")
+    allowed = DataValidation(
+        type="list",
+        formula1='"1,2,3,4,5"',
+        allow_blank=True,
+        showErrorMessage=True,
+        errorTitle="1 to 5",
+        showInputMessage=True,
+        error="Please choose a whole number from 1 to 5, or leave the cell empty.",
+        promptTitle="1 to 5",
+        prompt="1 = worst, 5 = best",
+    )
     page.row_dimensions[1].height = 34 if not labels else 68
-    first, last = (page.cell(1, columns.index(name) + 1).column_letter for name in (list(DIMENSIONS)[0], list(DIMENSIONS)[-1]))
+    first, last = (
+        page.cell(1, columns.index(name) + 1).column_letter for name in (list(DIMENSIONS)[0], list(DIMENSIONS)[-1])
+    )
     allowed.add(f"{first}2:{last}{len(rows) + 1}")
     page.add_data_validation(allowed)
     page.freeze_panes = "B2"
 
+
 def write_workbook(
-    path:str|Path,          # xlsx file to write
-    rows:pd.DataFrame,      # rows from `blinded_rows`, or a rater's rows of a panel
-    paragraphs:list[str],   # instructions; the first is the title
-    direction:str="ltr",    # "rtl" turns the sheet around
-    labels:dict|None=None,  # translated heading by column; it stands below the English one
+    path: str | Path,  # xlsx file to write
+    rows: pd.DataFrame,  # rows from `blinded_rows`, or a rater's rows of a panel
+    paragraphs: list[str],  # instructions; the first is the title
+    direction: str = "ltr",  # "rtl" turns the sheet around
+    labels: dict | None = None,  # translated heading by column; it stands below the English one
 ):
-    "Write the rating sheet as a workbook of two pages: instructions and ratings."
+    """Write the rating sheet as a workbook of two pages: instructions and ratings."""
     from openpyxl import Workbook
+
     book = Workbook()
     front, page = book.active, book.create_sheet("ratings")
     front.title, front.sheet_view.showGridLines, front.column_dimensions["A"].width = "instructions", False, 100
     for number, text in enumerate(paragraphs, 1):
         _put(front.cell(number, 1), text, "auto", bold=number == 1)
-        front.row_dimensions[number].height = 18*(1 + len(text)//90 + text.count("\n")) + 8
+        front.row_dimensions[number].height = 18 * (1 + len(text) // 90 + text.count("\n")) + 8
     page.sheet_view.rightToLeft = direction == "rtl"
     _fill_ratings(page, rows, direction, labels or {})
     page.page_setup.orientation = front.page_setup.orientation = "landscape"
     for each in (front, page):
-        each.page_setup.fitToWidth, each.page_setup.fitToHeight, each.sheet_properties.pageSetUpPr.fitToPage = 1, 0, True
+        each.page_setup.fitToWidth, each.page_setup.fitToHeight, each.sheet_properties.pageSetUpPr.fitToPage = (
+            1,
+            0,
+            True,
+        )
     page.print_title_rows = "1:1"
-    with whole_file(path) as temporary: book.save(temporary)
+    with whole_file(path) as temporary:
+        book.save(temporary)
+
 
 def write_table(
-    path:str|Path,       # csv file to write
-    table:pd.DataFrame,  # texts and numbers; texts and column names are neutralised
+    path: str | Path,  # csv file to write
+    table: pd.DataFrame,  # texts and numbers; texts and column names are neutralised
 ):
-    "Write a csv file in UTF-8 with a byte-order mark, every cell quoted and none of them a formula."
+    """Write a csv file in UTF-8 with a byte-order mark, every cell quoted and none of them a formula."""
     import csv
+
     with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8-sig", newline="") as stream:
         writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
         writer.writerow([neutralise(name) for name in table.columns])
         writer.writerows([neutralise(value) for value in row] for row in table.itertuples(index=False))
 
+
 def read_table(
-    path:str|Path, # csv file that `write_table` wrote
-)->pd.DataFrame:
-    "Read a csv file of this module back, all cells as the text they were. Raises `DataError` when it is missing or not such a file."
+    path: str | Path,  # csv file that `write_table` wrote
+) -> pd.DataFrame:
+    """Read a csv file of this module back, all cells as the text they were.
+
+    Raises `DataError` when it is missing or not such a file.
+    """
     path = Path(path)
-    if not path.is_file(): raise DataError(f"{path} does not exist. Write the sheets first.")
-    try: table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, pd.errors.ParserError) as error: raise DataError(f"{path} is not a whole csv file in UTF-8 ({str(error).splitlines()[0]}).") from error
+    if not path.is_file():
+        raise DataError(f"{path} does not exist. Write the sheets first.")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (ValueError, pd.errors.ParserError) as error:
+        raise DataError(f"{path} is not a whole csv file in UTF-8 ({str(error).splitlines()[0]}).") from error
     return table.map(restore).rename(columns=restore)
 
 # %% ../nbs/13_human_eval.ipynb #fa02ed42
 @dataclass(frozen=True)
 class Sheets:
-    "The files of one language's rating sheet."
-    xlsx: Path         # workbook for raters
-    csv: Path          # the same rows as csv
-    instructions: Path # what raters read first, as text
-    key: Path          # which row is which system; NOT for raters
-    n_rows: int        # rows to rate
+    """The files of one language's rating sheet."""
+
+    xlsx: Path  # workbook for raters
+    csv: Path  # the same rows as csv
+    instructions: Path  # what raters read first, as text
+    key: Path  # which row is which system; NOT for raters
+    n_rows: int  # rows to rate
+
 
 def write_sheets(
-    predictions:pd.DataFrame, # predictions, at least of this language
-    folder:str|Path,          # folder of the sheets; it is made
-    language:str|None=None,   # BCP-47 code; None when the predictions are of one language only
+    predictions: pd.DataFrame,  # predictions, at least of this language
+    folder: str | Path,  # folder of the sheets; it is made
+    language: str | None = None,  # BCP-47 code; None when the predictions are of one language only
     systems=DEFAULT_SYSTEMS,  # methods to rate; those without predictions in this language are left out
-    items:int=20,             # number of items; each gives one row per system
-    seed:int=0,               # of the sample, the order and the row names
-    task_description:str="",  # what the systems were asked to do, one or two sentences
-)->Sheets:
-    "Write blinded, shuffled rating sheets of one language as xlsx and csv, with the key in a separate file. Raises `DataError` when there is nothing to rate."
+    items: int = 20,  # number of items; each gives one row per system
+    seed: int = 0,  # of the sample, the order and the row names
+    task_description: str = "",  # what the systems were asked to do, one or two sentences
+) -> Sheets:
+    """Write blinded, shuffled rating sheets of one language as xlsx and csv, with the key in a separate file.
+
+    Raises `DataError` when there is nothing to rate.
+    """
     from xicl_study.languages import language as find_language
+
     if language is None:
-        if predictions.language.nunique() != 1: raise DataError("The predictions are of several languages, or empty. Say for which language the sheet is.")
+        if predictions.language.nunique() != 1:
+            raise DataError("The predictions are of several languages, or empty. Say for which language the sheet is.")
         language = predictions.language.iloc[0]
     spoken = find_language(language)
     rows, key = blinded_rows(predictions, language, systems, items, seed)
     folder = Path(folder)
-    sheets = Sheets(folder/"sheet.xlsx", folder/"sheet.csv", folder/"instructions.txt", folder/"key.csv", len(rows))
+    sheets = Sheets(
+        folder / "sheet.xlsx", folder / "sheet.csv", folder / "instructions.txt", folder / "key.csv", len(rows)
+    )
     paragraphs = instructions(spoken.name, task_description, len(rows))
     write_table(sheets.key, key)
     write_text(sheets.instructions, "\n\n".join(paragraphs) + "\n")
@@ -245,11 +379,16 @@ def write_sheets(
     write_workbook(sheets.xlsx, rows, paragraphs, spoken.direction)
     return sheets
 
+
 def read_key(
-    path:str|Path, # key.csv
-)->pd.DataFrame:
-    "Read the key of a sheet: row, item, system, language, k, seed, checksum of the shown text, and of the sheet. Raises `DataError` when it is no key."
+    path: str | Path,  # key.csv
+) -> pd.DataFrame:
+    """Read the key of a sheet: row, item, system, language, k, seed, checksum of the shown text, and of the sheet.
+
+    Raises `DataError` when it is no key.
+    """
     key = read_table(path)
     missing = [name for name in ("row", "item", "system", "language", "text", "sheet") if name not in key]
-    if missing: raise DataError(f"{path} is not the key of a rating sheet: it lacks the column(s) {', '.join(missing)}.")
+    if missing:
+        raise DataError(f"{path} is not the key of a rating sheet: it lacks the column(s) {', '.join(missing)}.")
     return key

@@ -14,210 +14,359 @@ from functools import lru_cache
 from pathlib import Path
 from .languages import language as find_language
 from .storage import DataError, UnknownNameError
-from .tasks import OTHER_SPLITS, READERS, SPLITS, _dealt, _from_hub, _frame_of, _read_hub, _read_path, _shipped, _text, manifest
+from xicl_study.tasks import (
+    OTHER_SPLITS,
+    READERS,
+    SPLITS,
+    _dealt,
+    _from_hub,
+    _frame_of,
+    _read_hub,
+    _read_path,
+    _shipped,
+    _text,
+    manifest,
+)
 
 # %% ../nbs/03b_instructions.ipynb #fdfb5b85
 KINDS = ("concept-name", "country-name", "language-name", "same-language", "category", "article", "which-language")
 LISTED = {"category": 4, "same-language": 2}  # kinds whose answer is a list of words, and how many are asked for
 
+
 @dataclass(frozen=True)
 class Instruction:
-    "One prompt in one language."
-    id: str                          # the same in every language
-    language: str                    # BCP-47 code of the prompt and of the answer that is wanted
-    kind: str                        # one of KINDS, "open", or a word of the user's own
-    split: str                       # "train", "validation" or "test"
-    prompt: str                      # text behind which a base model writes its answer
+    """One prompt in one language."""
+
+    id: str  # the same in every language
+    language: str  # BCP-47 code of the prompt and of the answer that is wanted
+    kind: str  # one of KINDS, "open", or a word of the user's own
+    split: str  # "train", "validation" or "test"
+    prompt: str  # text behind which a base model writes its answer
     reference: tuple[str, ...] = ()  # answers that are right, the plainest first; empty: no right answer is known
-    instruction: str = ""            # the request as one says it to a chat model; empty: the prompt itself
+    instruction: str = ""  # the request as one says it to a chat model; empty: the prompt itself
 
     @property
-    def request(self)->str:
-        "What a chat model is asked."
+    def request(self) -> str:
+        """What a chat model is asked."""
         return self.instruction or self.prompt
 
+
 def reference_answer(
-    instruction:Instruction, # with a reference
-)->str:
-    "Return one right answer as a text, to train on or to show. Raises `DataError` when there is none."
+    instruction: Instruction,  # with a reference
+) -> str:
+    """Return one right answer as a text, to train on or to show. Raises `DataError` when there is none."""
     if not instruction.reference:
-        raise DataError(f"The prompt {instruction.id} ({instruction.language}) has no reference. Choose kinds that have one: {', '.join(KINDS)}.")
-    return ", ".join(instruction.reference[:LISTED.get(instruction.kind, 1)])
+        raise DataError(
+            f"The prompt {instruction.id} ({instruction.language}) has no reference. Choose kinds that have one:"
+            f" {', '.join(KINDS)}."
+        )
+    return ", ".join(instruction.reference[: LISTED.get(instruction.kind, 1)])
 
 # %% ../nbs/03b_instructions.ipynb #1ecf211c
 @lru_cache(maxsize=None)
-def _kind_rows(file:str):
-    "Return (language, split) -> instructions of one shipped file."
+def _kind_rows(file: str):
+    """Return (language, split) -> instructions of one shipped file."""
     table, found = _shipped(file), {}
     columns = [table[name] for name in ("id", "language", "kind", "split", "prompt", "reference", "instruction")]
     for item, code, kind, split, prompt, reference, instruction in zip(*columns):
-        found.setdefault((code, split), []).append(Instruction(item, code, kind, split, prompt, tuple(reference), instruction))
+        found.setdefault((code, split), []).append(
+            Instruction(item, code, kind, split, prompt, tuple(reference), instruction)
+        )
     return found
 
-def _kind_file(kind:str)->str: return f"prompts/{'open_questions' if kind == 'open' else kind.replace('-', '_')}.parquet"
 
-def _shipped_pool(languages, split, kinds)->list[Instruction]:
+def _kind_file(kind: str) -> str:
+    return f"prompts/{'open_questions' if kind == 'open' else kind.replace('-', '_')}.parquet"
+
+
+def _shipped_pool(languages, split, kinds) -> list[Instruction]:
     kinds = KINDS if kinds is None else kinds
     for kind in kinds:
-        if kind not in (*KINDS, "open"): raise UnknownNameError("kind of prompt", kind, (*KINDS, "open"))
-    pool = [instruction for kind in kinds for (_, part), rows in _kind_rows(_kind_file(kind)).items() if part == split for instruction in rows]
+        if kind not in (*KINDS, "open"):
+            raise UnknownNameError("kind of prompt", kind, (*KINDS, "open"))
+    pool = [
+        instruction
+        for kind in kinds
+        for (_, part), rows in _kind_rows(_kind_file(kind)).items()
+        if part == split
+        for instruction in rows
+    ]
     for code in languages:
         known = {instruction.language for instruction in pool}
-        if code not in known: raise UnknownNameError("language of the shipped prompts", code, known, "Your own prompts may be in any language: source='file.csv'.")
+        if code not in known:
+            raise UnknownNameError(
+                "language of the shipped prompts",
+                code,
+                known,
+                "Your own prompts may be in any language: source='file.csv'.",
+            )
     return pool
 
 # %% ../nbs/03b_instructions.ipynb #d11700e2
 def id_order(
-    instructions:Sequence[Instruction], # a whole pool, all its languages
-    seed:int=0,                         # seed of the order
-)->dict[str, list[str]]:
-    "Return kind -> ids in one order for all languages: first those that every language of the kind has, each part shuffled."
+    instructions: Sequence[Instruction],  # a whole pool, all its languages
+    seed: int = 0,  # seed of the order
+) -> dict[str, list[str]]:
+    """Return kind -> ids in one order for all languages: first those that every language of the kind has, each part
+    shuffled.
+    """
     import numpy as np
+
     languages_of, order = {}, {}
-    for instruction in instructions: languages_of.setdefault(instruction.kind, {}).setdefault(instruction.id, set()).add(instruction.language)
+    for instruction in instructions:
+        languages_of.setdefault(instruction.kind, {}).setdefault(instruction.id, set()).add(instruction.language)
     for kind, having in sorted(languages_of.items()):
         ids, every = sorted(having), set.union(*having.values())
         shuffled = [ids[place] for place in np.random.default_rng(seed).permutation(len(ids))]
         order[kind] = sorted(shuffled, key=lambda item: having[item] != every)  # a stable sort
     return order
 
-def _take_turns(ids_by_kind:Sequence[list[str]])->list[str]:
-    "Merge lists of ids: the first of each, then the second of each, …"
+
+def _take_turns(ids_by_kind: Sequence[list[str]]) -> list[str]:
+    """Merge lists of ids: the first of each, then the second of each, …"""
     longest = max(map(len, ids_by_kind), default=0)
     return [ids[turn] for turn in range(longest) for ids in ids_by_kind if turn < len(ids)]
 
+
 def load_instructions(
-    languages:Sequence[str],        # BCP-47 codes
-    split:str,                      # "train", "validation" or "test"
-    kinds:Sequence[str]|None=None,  # take only these; None: all but the open questions, of which the kind is "open"
-    limit:int|None=None,            # at most so many per language; those that all languages have come first
-    seed:int=0,                     # seed of that sample
-    source:str|Path="shipped",      # "shipped", a file of your own, or a Hub set (see `prompt_sources`)
-    **options,                      # columns and language for your own prompts
-)->list[Instruction]:
-    "List prompts, language by language. Raises `UnknownNameError`, `DataError` and, where the Hub is out of reach, `ResourceError`."
-    if split not in SPLITS: raise UnknownNameError("split", split, SPLITS)
+    languages: Sequence[str],  # BCP-47 codes
+    split: str,  # "train", "validation" or "test"
+    # take only these; None: all but the open questions, of which the kind is "open"
+    kinds: Sequence[str] | None = None,
+    limit: int | None = None,  # at most so many per language; those that all languages have come first
+    seed: int = 0,  # seed of that sample
+    source: str | Path = "shipped",  # "shipped", a file of your own, or a Hub set (see `prompt_sources`)
+    **options,  # columns and language for your own prompts
+) -> list[Instruction]:
+    """List prompts, language by language.
+
+    Raises `UnknownNameError`, `DataError` and, where the Hub is out of reach, `ResourceError`.
+    """
+    if split not in SPLITS:
+        raise UnknownNameError("split", split, SPLITS)
     codes = [find_language(code).code for code in dict.fromkeys(languages)]
-    whole = _shipped_pool(codes, split, kinds) if str(source) == "shipped" else [instruction for instruction in _foreign_pool(source, codes, options) if instruction.split == split]
+    whole = (
+        _shipped_pool(codes, split, kinds)
+        if str(source) == "shipped"
+        else [instruction for instruction in _foreign_pool(source, codes, options) if instruction.split == split]
+    )
     pool = [instruction for instruction in whole if kinds is None or instruction.kind in kinds]
     order, found = id_order(pool, seed), []
-    by_language = {code: {instruction.id: instruction for instruction in pool if instruction.language == code} for code in codes}
+    by_language = {
+        code: {instruction.id: instruction for instruction in pool if instruction.language == code} for code in codes
+    }
     for code, own in by_language.items():
         if not own:
-            there = {name: ", ".join(sorted({getattr(row, name) for row in whole})) or "none" for name in ("language", "kind")}
+            there = {
+                name: ", ".join(sorted({getattr(row, name) for row in whole})) or "none"
+                for name in ("language", "kind")
+            }
             asked = f" of the kinds {', '.join(kinds)}" if kinds else ""
-            raise DataError(f"{source} has no {split} prompts in {code}{asked}. Its {split} prompts have the languages {there['language']} and the kinds {there['kind']}.")
-        found += [own[item] for item in _take_turns([[item for item in ids if item in own] for ids in order.values()])[:limit]]
+            raise DataError(
+                f"{source} has no {split} prompts in {code}{asked}. Its {split} prompts have the languages"
+                f" {there['language']} and the kinds {there['kind']}."
+            )
+        found += [
+            own[item] for item in _take_turns([[item for item in ids if item in own] for ids in order.values()])[:limit]
+        ]
     return found
 
 # %% ../nbs/03b_instructions.ipynb #0a705426
-def _foreign_pool(source, codes, options)->list[Instruction]:
+def _foreign_pool(source, codes, options) -> list[Instruction]:
     name = str(source)
-    if name in HUB_PROMPTS: return _hub_prompts(name, codes)
+    if name in HUB_PROMPTS:
+        return _hub_prompts(name, codes)
     return read_instructions(source, **options)
 
 # %% ../nbs/03b_instructions.ipynb #ca5fcd86
 PROMPT_ROLES = ("id", "language", "prompt", "reference", "kind", "split", "instruction")
 
-def _references(value)->tuple[str, ...]:
-    "Turn a cell into texts; none for a missing value."
-    cells = value if isinstance(value, (list, tuple)) or hasattr(value, "tolist") and bool(getattr(value, "ndim", 0)) else [value]
+
+def _references(value) -> tuple[str, ...]:
+    """Turn a cell into texts; none for a missing value."""
+    cells = (
+        value
+        if isinstance(value, (list, tuple)) or hasattr(value, "tolist") and bool(getattr(value, "ndim", 0))
+        else [value]
+    )
     return tuple(dict.fromkeys(text for text in map(_text, cells) if text))
 
-def _own_row(row:dict, where:str, language:str|None)->Instruction:
-    "Turn one row into an instruction. Raises `DataError`, `UnknownNameError`."
-    item, prompt, code = _text(row.get("id", "")), _text(row.get("prompt", "")), _text(row.get("language", "")) or language
-    if not item: raise DataError(f"{where}: the id is empty. Translations of one prompt share an id; give every prompt one.")
-    if not prompt: raise DataError(f"{where}: the prompt of {item!r} is empty. Fill or remove the row.")
-    if not code: raise DataError(f"{where}: the language of {item!r} is empty. Fill it, or give one for all rows: language='…'.")
-    try: code = find_language(code).code
-    except UnknownNameError as error: raise DataError(f"{where}: {error}") from error
+
+def _own_row(row: dict, where: str, language: str | None) -> Instruction:
+    """Turn one row into an instruction. Raises `DataError`, `UnknownNameError`."""
+    item, prompt, code = (
+        _text(row.get("id", "")),
+        _text(row.get("prompt", "")),
+        _text(row.get("language", "")) or language,
+    )
+    if not item:
+        raise DataError(f"{where}: the id is empty. Translations of one prompt share an id; give every prompt one.")
+    if not prompt:
+        raise DataError(f"{where}: the prompt of {item!r} is empty. Fill or remove the row.")
+    if not code:
+        raise DataError(f"{where}: the language of {item!r} is empty. Fill it, or give one for all rows: language='…'.")
+    try:
+        code = find_language(code).code
+    except UnknownNameError as error:
+        raise DataError(f"{where}: {error}") from error
     split = OTHER_SPLITS.get(_text(row.get("split", "")), _text(row.get("split", "")))
-    if split not in ("", *SPLITS): raise DataError(f"{where}: the split {split!r} is none of {', '.join(SPLITS)}.")
-    return Instruction(item, code, _text(row.get("kind", "")) or "own", split, prompt, _references(row.get("reference")), _text(row.get("instruction", "")))
+    if split not in ("", *SPLITS):
+        raise DataError(f"{where}: the split {split!r} is none of {', '.join(SPLITS)}.")
+    return Instruction(
+        item,
+        code,
+        _text(row.get("kind", "")) or "own",
+        split,
+        prompt,
+        _references(row.get("reference")),
+        _text(row.get("instruction", "")),
+    )
+
 
 def read_instructions(
-    source:str|Path,            # a csv, tsv, jsonl or parquet file, a folder saved by `datasets`, or a Hub set "owner/name"
-    language:str|None=None,     # when all rows are in one language
-    columns:dict|None=None,     # role -> column name, such as {"prompt": "text", "language": "lang"}
-)->list[Instruction]:
-    "Read a user's prompts, all splits and languages. Raises `DataError`, `UnknownNameError`, `ResourceError`."
+    # a csv, tsv, jsonl or parquet file, a folder saved by `datasets`, or a Hub set "owner/name"
+    source: str | Path,
+    language: str | None = None,  # when all rows are in one language
+    columns: dict | None = None,  # role -> column name, such as {"prompt": "text", "language": "lang"}
+) -> list[Instruction]:
+    """Read a user's prompts, all splits and languages. Raises `DataError`, `UnknownNameError`, `ResourceError`."""
     path, columns = Path(source), dict(columns or {})
     for role in columns:
-        if role not in PROMPT_ROLES: raise UnknownNameError("column role", role, PROMPT_ROLES)
-    if not path.exists() and path.suffix in READERS: raise DataError(f"{path} does not exist.")
-    if not path.exists() and str(source).count("/") != 1: raise UnknownNameError("source of prompts", source, ("shipped", *HUB_PROMPTS), "A file may be named too.")
+        if role not in PROMPT_ROLES:
+            raise UnknownNameError("column role", role, PROMPT_ROLES)
+    if not path.exists() and path.suffix in READERS:
+        raise DataError(f"{path} does not exist.")
+    if not path.exists() and str(source).count("/") != 1:
+        raise UnknownNameError("source of prompts", source, ("shipped", *HUB_PROMPTS), "A file may be named too.")
     frame = _read_path(str(source)) if path.exists() else _read_hub(str(source))
-    if not len(frame): raise DataError(f"{source} has no rows.")
-    names = {role: columns.get(role, role) for role in PROMPT_ROLES if role in columns or role in frame.columns or role in ("id", "prompt")}
-    if not language: names["language"] = columns.get("language", "language")
+    if not len(frame):
+        raise DataError(f"{source} has no rows.")
+    names = {
+        role: columns.get(role, role)
+        for role in PROMPT_ROLES
+        if role in columns or role in frame.columns or role in ("id", "prompt")
+    }
+    if not language:
+        names["language"] = columns.get("language", "language")
     missing = [name for name in names.values() if name not in frame.columns]
     if missing:
-        raise DataError(f"{source} lacks the column(s) {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}. Say which is which: columns={{'prompt': …, 'id': …}}.")
+        raise DataError(
+            f"{source} lacks the column(s) {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}. Say which"
+            " is which: columns={'prompt': …, 'id': …}."
+        )
     found = {}
     for number, row in enumerate(frame.to_dict("records"), start=1):
         instruction = _own_row({role: row[name] for role, name in names.items()}, f"{source}, row {number}", language)
         key = ("", instruction.language, instruction.id)
-        if key in found: raise DataError(f"{source}, row {number}: the id {instruction.id!r} stands twice in {instruction.language}. An id is one prompt per language.")
+        if key in found:
+            raise DataError(
+                f"{source}, row {number}: the id {instruction.id!r} stands twice in {instruction.language}. An id is"
+                " one prompt per language."
+            )
         found[key] = instruction
     splits = {}
-    for instruction in found.values(): splits.setdefault(instruction.id, set()).add(instruction.split)
+    for instruction in found.values():
+        splits.setdefault(instruction.id, set()).add(instruction.split)
     torn = [item for item, parts in splits.items() if len(parts) > 1]
-    if torn: raise DataError(f"{source}: the id {torn[0]!r} is in several splits ({', '.join(sorted(part or 'none' for part in splits[torn[0]]))}). All languages of an id belong to one.")
-    if all(instruction.split for instruction in found.values()): return list(found.values())
-    return [replace(instruction, split=instruction.split or split) for (split, *_), instruction in _dealt(found).items()]
+    if torn:
+        raise DataError(
+            f"{source}: the id {torn[0]!r} is in several splits"
+            f" ({', '.join(sorted(part or 'none' for part in splits[torn[0]]))}). All languages of an id belong to one."
+        )
+    if all(instruction.split for instruction in found.values()):
+        return list(found.values())
+    return [
+        replace(instruction, split=instruction.split or split) for (split, *_), instruction in _dealt(found).items()
+    ]
 
 # %% ../nbs/03b_instructions.ipynb #9774e919
 @dataclass(frozen=True)
 class HubPrompts:
-    "How a Hub data set becomes prompts; its configurations are language codes."
-    repository: str   # owner/name
-    id_column: str    # the same in every language
+    """How a Hub data set becomes prompts; its configurations are language codes."""
+
+    repository: str  # owner/name
+    id_column: str  # the same in every language
     prompt_column: str
-    hub_split: str    # the only one that is read
-    split: str        # what it is here
-    licence: str      # as its card says
+    hub_split: str  # the only one that is read
+    split: str  # what it is here
+    licence: str  # as its card says
 
-HUB_PROMPTS = {name: HubPrompts(f"CohereLabs/{repository}", "question_id", "prompt", "test", "test", "see its card")
-               for name, repository in (("m-arenahard-v2.0", "m-ArenaHard-v2.0"), ("m-arenahard-v2.1", "m-ArenaHard-v2.1"))}
 
-def _hub_prompts(name:str, codes:Sequence[str])->list[Instruction]:
+HUB_PROMPTS = {
+    name: HubPrompts(f"CohereLabs/{repository}", "question_id", "prompt", "test", "test", "see its card")
+    for name, repository in (("m-arenahard-v2.0", "m-ArenaHard-v2.0"), ("m-arenahard-v2.1", "m-ArenaHard-v2.1"))
+}
+
+
+def _hub_prompts(name: str, codes: Sequence[str]) -> list[Instruction]:
     definition, found = HUB_PROMPTS[name], []
     for code in codes:
         frame = _frame_of(_from_hub("load_dataset", definition.repository, code, split=definition.hub_split))
-        found += [Instruction(str(item), code, "open", definition.split, _text(prompt))
-                  for item, prompt in zip(frame[definition.id_column], frame[definition.prompt_column]) if _text(prompt)]
+        found += [
+            Instruction(str(item), code, "open", definition.split, _text(prompt))
+            for item, prompt in zip(frame[definition.id_column], frame[definition.prompt_column])
+            if _text(prompt)
+        ]
     return found
 
-def prompt_sources()->list[dict]:
-    "List the ready sources of prompts: name, prompts, licence, and whether they need the Hub."
+
+def prompt_sources() -> list[dict]:
+    """List the ready sources of prompts: name, prompts, licence, and whether they need the Hub."""
     files = {kind: manifest()["files"][_kind_file(kind)] for kind in (*KINDS, "open")}
-    rows = [{"source": "shipped", "kind": kind, "prompts": entry["rows"], "licence": ", ".join(dict.fromkeys(s["licence"] for s in entry["sources"])), "needs_hub": False}
-            for kind, entry in files.items()]
-    return rows + [{"source": name, "kind": "open", "prompts": None, "licence": entry.licence, "needs_hub": True} for name, entry in HUB_PROMPTS.items()]
+    rows = [
+        {
+            "source": "shipped",
+            "kind": kind,
+            "prompts": entry["rows"],
+            "licence": ", ".join(dict.fromkeys(s["licence"] for s in entry["sources"])),
+            "needs_hub": False,
+        }
+        for kind, entry in files.items()
+    ]
+    return rows + [
+        {"source": name, "kind": "open", "prompts": None, "licence": entry.licence, "needs_hub": True}
+        for name, entry in HUB_PROMPTS.items()
+    ]
 
 # %% ../nbs/03b_instructions.ipynb #0051140f
 def instruction_table(
-    instructions:Sequence[Instruction], # of any languages
+    instructions: Sequence[Instruction],  # of any languages
 ):
-    "Count prompts, parallel ids, references and duplicate texts by language; a DataFrame."
+    """Count prompts, parallel ids, references and duplicate texts by language; a DataFrame."""
     import pandas as pd
+
     by_language = {}
-    for instruction in instructions: by_language.setdefault(instruction.language, []).append(instruction)
+    for instruction in instructions:
+        by_language.setdefault(instruction.language, []).append(instruction)
     everywhere = set.intersection(*({i.id for i in rows} for rows in by_language.values())) if by_language else set()
-    counts = {code: {"prompts": len(rows), "kinds": len({i.kind for i in rows}), "parallel": sum(i.id in everywhere for i in rows),
-                     "with_reference": sum(bool(i.reference) for i in rows), "duplicate_texts": len(rows) - len({i.prompt for i in rows})}
-              for code, rows in by_language.items()}
+    counts = {
+        code: {
+            "prompts": len(rows),
+            "kinds": len({i.kind for i in rows}),
+            "parallel": sum(i.id in everywhere for i in rows),
+            "with_reference": sum(bool(i.reference) for i in rows),
+            "duplicate_texts": len(rows) - len({i.prompt for i in rows}),
+        }
+        for code, rows in by_language.items()
+    }
     return pd.DataFrame.from_dict(counts, orient="index").rename_axis("language")
 
 # %% ../nbs/03b_instructions.ipynb #68dbdd5d
 def drop_long(
-    instructions:Sequence[Instruction], # prompts
-    length:Callable[[str], int],        # how long a text is, for example in tokens of the policy
-    limit:int,                          # longest text that is kept, in the same unit
-)->tuple[list[Instruction], dict[str, int]]:
-    "Keep the prompts of which prompt, request and answers are all within the limit; return them, and how many were dropped by language."
-    def fits(instruction): return all(length(text) <= limit for text in dict.fromkeys((instruction.prompt, instruction.request, *instruction.reference)))
+    instructions: Sequence[Instruction],  # prompts
+    length: Callable[[str], int],  # how long a text is, for example in tokens of the policy
+    limit: int,  # longest text that is kept, in the same unit
+) -> tuple[list[Instruction], dict[str, int]]:
+    """Keep the prompts of which prompt, request and answers are all within the limit; return them, and how many were
+    dropped by language.
+    """
+
+    def fits(instruction):
+        return all(
+            length(text) <= limit
+            for text in dict.fromkeys((instruction.prompt, instruction.request, *instruction.reference))
+        )
+
     kept = [instruction for instruction in instructions if fits(instruction)]
     before, after = (Counter(instruction.language for instruction in rows) for rows in (instructions, kept))
     return kept, {code: before[code] - after[code] for code in before}

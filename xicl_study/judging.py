@@ -26,310 +26,492 @@ from .storage import DataError, ModelError, RecipeError, ResourceError, fingerpr
 # %% ../nbs/12b_judging.ipynb #c3739cdb
 @dataclass(frozen=True)
 class Question:
-    "One comparison, as a judge sees it."
-    prompt:str   # what both policies were asked
-    first:str    # the answer that is shown first
-    second:str   # the answer that is shown second
-    language:str # BCP-47 code
+    """One comparison, as a judge sees it."""
+
+    prompt: str  # what both policies were asked
+    first: str  # the answer that is shown first
+    second: str  # the answer that is shown second
+    language: str  # BCP-47 code
+
 
 @dataclass(frozen=True)
 class Verdict:
-    "What a judge says of one comparison."
-    first_wins:float # 1.0, 0.5 for a tie, 0.0; NaN when there is no verdict
-    reason:str = ""  # why there is no verdict; empty when there is one
+    """What a judge says of one comparison."""
+
+    first_wins: float  # 1.0, 0.5 for a tie, 0.0; NaN when there is no verdict
+    reason: str = ""  # why there is no verdict; empty when there is one
+
 
 class Judge(Protocol):
-    "Anything that compares answers."
-    name:str # of the model behind it
-    kind:str # one of `KINDS`
-    def __call__(self, questions:Sequence[Question])->list[Verdict]: "Return one verdict per question, in order."
+    """Anything that compares answers."""
 
-TOO_LONG = "too long for the judge" # the reason of a verdict, whichever language model judges
-KINDS = {"reward": "reward-model preference", "policy": "verdict of a local language model", "endpoint": "verdict of a language model behind an interface"}
+    name: str  # of the model behind it
+    kind: str  # one of `KINDS`
+
+    def __call__(self, questions: Sequence[Question]) -> list[Verdict]:
+        """Return one verdict per question, in order."""
+
+
+TOO_LONG = "too long for the judge"  # the reason of a verdict, whichever language model judges
+KINDS = {
+    "reward": "reward-model preference",
+    "policy": "verdict of a local language model",
+    "endpoint": "verdict of a language model behind an interface",
+}
 
 # %% ../nbs/12b_judging.ipynb #58663139
 class RewardJudge:
-    "Prefer the answer with the higher reward."
+    """Prefer the answer with the higher reward."""
+
     kind = "reward"
-    def __init__(self,
-        score:Callable[[list[str], list[str]], Sequence[float]], # (prompts, answers) -> one reward each; NaN or None where it fails
-        name:str="reward model", # shown in tables
-    ): self.score, self.name = score, name
-    def __call__(self,
-        questions:Sequence[Question], # comparisons
-    )->list[Verdict]:
-        "Return verdicts. Raises `DataError` when the reward model does not give one number per answer."
-        prompts, answers = [question.prompt for question in questions] * 2, [question.first for question in questions] + [question.second for question in questions]
+
+    def __init__(
+        self,
+        # (prompts, answers) -> one reward each; NaN or None where it fails
+        score: Callable[[list[str], list[str]], Sequence[float]],
+        name: str = "reward model",  # shown in tables
+    ):
+        self.score, self.name = score, name
+
+    def __call__(
+        self,
+        questions: Sequence[Question],  # comparisons
+    ) -> list[Verdict]:
+        """Return verdicts. Raises `DataError` when the reward model does not give one number per answer."""
+        prompts, answers = (
+            [question.prompt for question in questions] * 2,
+            [question.first for question in questions] + [question.second for question in questions],
+        )
         rewards = np.array([np.nan if value is None else value for value in self.score(prompts, answers)], dtype=float)
-        if rewards.shape != (len(answers),): raise DataError(f"{self.name} gave {len(rewards)} rewards for {len(answers)} answers. It must give one number per answer, or NaN.")
+        if rewards.shape != (len(answers),):
+            raise DataError(
+                f"{self.name} gave {len(rewards)} rewards for {len(answers)} answers. It must give one number per"
+                " answer, or NaN."
+            )
         first, second = np.split(rewards, 2)
-        return [Verdict(float((a > b) + 0.5 * (a == b))) if np.isfinite(a + b) else Verdict(float("nan"), "no reward") for a, b in zip(first, second)]
+        return [
+            Verdict(float((a > b) + 0.5 * (a == b))) if np.isfinite(a + b) else Verdict(float("nan"), "no reward")
+            for a, b in zip(first, second)
+        ]
 
 # %% ../nbs/12b_judging.ipynb #94e276ea
-JUDGE_PROMPT = ("Two assistants answered the same question in the language {language}. Which answer is better: more correct, more helpful, in the language of the question? "
-                "Do not prefer an answer because of its length or its place.\n\nQuestion:\n{prompt}\n\nAnswer A:\n{first}\n\nAnswer B:\n{second}\n\n")
+JUDGE_PROMPT = (
+    "Two assistants answered the same question in the language {language}. Which answer is better: more correct, more"
+    " helpful, in the language of the question? Do not prefer an answer because of its length or its"
+    " place.\n\nQuestion:\n{prompt}\n\nAnswer A:\n{first}\n\nAnswer B:\n{second}\n\n"
+)
+
 
 def judge_prompt(
-    question:Question, # what is compared
-    ending:str,        # how the verdict shall be given
-)->str:
-    "Return the text that a language model judges by; braces in answers are left as they are."
+    question: Question,  # what is compared
+    ending: str,  # how the verdict shall be given
+) -> str:
+    """Return the text that a language model judges by; braces in answers are left as they are."""
     from xicl_study.languages import language
     from xicl_study.storage import UnknownNameError
-    try: name = language(question.language).name
-    except UnknownNameError: name = question.language
-    return JUDGE_PROMPT.format(language=name, prompt=question.prompt, first=question.first, second=question.second) + ending
+
+    try:
+        name = language(question.language).name
+    except UnknownNameError:
+        name = question.language
+    return (
+        JUDGE_PROMPT.format(language=name, prompt=question.prompt, first=question.first, second=question.second)
+        + ending
+    )
+
 
 def scored_prompt(
-    tokenizer,         # of the policy that judges
-    question:Question, # what is compared
-)->tuple[str, list[str]]:
-    "Return the text that is scored, in the chat template where the tokenizer has one, and the labels A and B as they begin after it."
-    if not getattr(tokenizer, "chat_template", None): return judge_prompt(question, "The better answer is"), [" A", " B"]
+    tokenizer,  # of the policy that judges
+    question: Question,  # what is compared
+) -> tuple[str, list[str]]:
+    """Return the text that is scored, in the chat template where the tokenizer has one, and the labels A and B as they
+    begin after it.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        return judge_prompt(question, "The better answer is"), [" A", " B"]
     turn = {"role": "user", "content": judge_prompt(question, "Reply with one letter only: A or B.")}
     text = tokenizer.apply_chat_template([turn], add_generation_prompt=True, tokenize=False)
     last = tokenizer(text, add_special_tokens=False)["input_ids"][-1:]
-    bare = text[-1:].isspace() or any(token in tokenizer.added_tokens_decoder for token in last)  # a reply begins without a blank there
+    # a reply begins without a blank there
+    bare = text[-1:].isspace() or any(token in tokenizer.added_tokens_decoder for token in last)
     return text, ["A", "B"] if bare else [" A", " B"]
 
 # %% ../nbs/12b_judging.ipynb #db433b19
 class PolicyJudge:
-    "Read verdicts from a policy's log-probabilities of A and B."
+    """Read verdicts from a policy's log-probabilities of A and B."""
+
     kind = "policy"
-    def __init__(self,
-        policy,                 # `models.Policy` that judges
-        tie_margin:float=0.0,   # nats within which it is a tie
-    ): self.policy, self.name, self.tie_margin = policy, policy.name, tie_margin
-    def __call__(self,
-        questions:Sequence[Question], # comparisons
-    )->list[Verdict]:
-        "Return verdicts; a text that is longer than the policy can read has none."
+
+    def __init__(
+        self,
+        policy,  # `models.Policy` that judges
+        tie_margin: float = 0.0,  # nats within which it is a tie
+    ):
+        self.policy, self.name, self.tie_margin = policy, policy.name, tie_margin
+
+    def __call__(
+        self,
+        questions: Sequence[Question],  # comparisons
+    ) -> list[Verdict]:
+        """Return verdicts; a text that is longer than the policy can read has none."""
         from xicl_study.scoring import score_choices
+
         texts = [scored_prompt(self.policy.tokenizer, question) for question in questions]
         reader = copy.copy(self.policy)
-        if getattr(reader.tokenizer, "chat_template", None): reader.start = []  # the template writes the start token itself
+        # the template writes the start token itself
+        if getattr(reader.tokenizer, "chat_template", None):
+            reader.start = []
         longest = getattr(self.policy.config, "max_position_embeddings", None) or float("inf")
         fits = [len(reader.encode(text)) + 2 <= longest for text, _ in texts]
         verdicts = [Verdict(float("nan"), TOO_LONG)] * len(texts)
         places = [place for place, fit in enumerate(fits) if fit]
-        if not places: return verdicts
-        scores = score_choices(reader, [texts[place][0] for place in places], [texts[place][1] for place in places], relative=True)
+        if not places:
+            return verdicts
+        scores = score_choices(
+            reader, [texts[place][0] for place in places], [texts[place][1] for place in places], relative=True
+        )
         for place, (first, second) in zip(places, scores):
             lead = first - second
-            if not np.isfinite(lead): verdicts[place] = Verdict(float("nan"), "no finite log-probability")
-            else: verdicts[place] = Verdict(0.5 if abs(lead) <= self.tie_margin else float(lead > 0))
+            if not np.isfinite(lead):
+                verdicts[place] = Verdict(float("nan"), "no finite log-probability")
+            else:
+                verdicts[place] = Verdict(0.5 if abs(lead) <= self.tie_margin else float(lead > 0))
         return verdicts
 
 # %% ../nbs/12b_judging.ipynb #f9d36d04
 def parse_verdict(
-    text:object, # what the judge replied
-)->float|None:
-    "Return 1.0 for A, 0.0 for B, 0.5 for a tie, None when there is no single verdict."
+    text: object,  # what the judge replied
+) -> float | None:
+    """Return 1.0 for A, 0.0 for B, 0.5 for a tie, None when there is no single verdict."""
     values = {"A": 1.0, "B": 0.0, "TIE": 0.5, "C": 0.5}
     text = text if isinstance(text, str) else ""
     marked = {values[word.upper()] for word in re.findall(r"\[\[\s*(A|B|C|TIE)\s*\]\]", text, re.IGNORECASE)}
-    if marked: return marked.pop() if len(marked) == 1 else None
+    if marked:
+        return marked.pop() if len(marked) == 1 else None
     return values.get(text.strip().strip(".*[]()\"'").upper())
 
 # %% ../nbs/12b_judging.ipynb #ae0f5a71
-LENGTH_WORDS = ("context_length_exceeded", "context length", "context size", "context window", "too long", "too many tokens", "max_model_len",
-                "inputs` must have less than", "inputs` tokens")  # OpenAI and vLLM, llama.cpp, text-generation-inference
+LENGTH_WORDS = (
+    "context_length_exceeded",
+    "context length",
+    "context size",
+    "context window",
+    "too long",
+    "too many tokens",
+    "max_model_len",
+    # OpenAI and vLLM, llama.cpp, text-generation-inference
+    "inputs` must have less than",
+    "inputs` tokens",
+)
+
 
 def refused_for_length(
-    error:urllib.error.HTTPError, # the refusal
-    content:str,                  # the text that was sent
-)->bool:
-    "Tell whether a server refuses a question because it is too long."
-    if error.code not in (400, 422): return error.code == 413
-    try: words = error.read(1 << 16).decode(errors="replace").lower()
-    except (OSError, HTTPException): return False  # a reply that breaks off names no reason
-    if content: words = words.partition(content[:40].lower())[0]  # a question that is sent back may itself speak of what is too long
+    error: urllib.error.HTTPError,  # the refusal
+    content: str,  # the text that was sent
+) -> bool:
+    """Tell whether a server refuses a question because it is too long."""
+    if error.code not in (400, 422):
+        return error.code == 413
+    try:
+        words = error.read(1 << 16).decode(errors="replace").lower()
+    except (OSError, HTTPException):
+        return False  # a reply that breaks off names no reason
+    # a question that is sent back may itself speak of what is too long
+    if content:
+        words = words.partition(content[:40].lower())[0]
     return any(word in words for word in LENGTH_WORDS)
 
 # %% ../nbs/12b_judging.ipynb #d5089b6b
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    "A redirect would carry the key to another address; it becomes an error instead."
-    def redirect_request(self, *_): return None
+    """A redirect would carry the key to another address; it becomes an error instead."""
+
+    def redirect_request(self, *_):
+        return None
+
 
 @dataclass(frozen=True)
 class Endpoint:
-    "Where a language model answers, and how patient to be with it."
-    url:str                   # up to the version, for example http://localhost:8000/v1
-    model:str                 # name that the server knows
-    key_variable:str = "XICL_JUDGE_API_KEY" # environment variable with the key; may be unset for a server that needs none
-    timeout:float = 60.0      # seconds for one attempt
-    attempts:int = 5          # for one question
-    back_off:float = 1.0      # seconds before the second attempt; doubles each time
-    longest_wait:float = 60.0 # seconds between two attempts at most
-    max_tokens:int = 512      # longest reply
-    parallel:int = 4          # questions under way at once
-    failures_in_a_row:int = 8 # questions without any reply before the run stops
+    """Where a language model answers, and how patient to be with it."""
+
+    url: str  # up to the version, for example http://localhost:8000/v1
+    model: str  # name that the server knows
+    # environment variable with the key; may be unset for a server that needs none
+    key_variable: str = "XICL_JUDGE_API_KEY"
+    timeout: float = 60.0  # seconds for one attempt
+    attempts: int = 5  # for one question
+    back_off: float = 1.0  # seconds before the second attempt; doubles each time
+    longest_wait: float = 60.0  # seconds between two attempts at most
+    max_tokens: int = 512  # longest reply
+    parallel: int = 4  # questions under way at once
+    failures_in_a_row: int = 8  # questions without any reply before the run stops
 
     def __post_init__(self):
         parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname: raise RecipeError(f"The judge's url must look like http://localhost:8000/v1, not {self.url.split('@')[-1]!r}.")
-        if parts.username or parts.query: raise RecipeError(f"The judge's url must hold no password or key. Put the key into the environment variable {self.key_variable}.")
-        if min(self.timeout, self.attempts, self.parallel, self.failures_in_a_row) <= 0: raise RecipeError("timeout, attempts, parallel and failures_in_a_row of the judge must be more than 0.")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise RecipeError(
+                f"The judge's url must look like http://localhost:8000/v1, not {self.url.split('@')[-1]!r}."
+            )
+        if parts.username or parts.query:
+            raise RecipeError(
+                "The judge's url must hold no password or key. Put the key into the environment variable"
+                f" {self.key_variable}."
+            )
+        if min(self.timeout, self.attempts, self.parallel, self.failures_in_a_row) <= 0:
+            raise RecipeError("timeout, attempts, parallel and failures_in_a_row of the judge must be more than 0.")
+
 
 def post_chat(
-    endpoint:Endpoint, # where to ask
-    body:dict,         # the request
-)->str:
-    "Send one request once and return the reply's text. Raises `OSError` or `ValueError` as they come; they may hold the server's words, never the key."
+    endpoint: Endpoint,  # where to ask
+    body: dict,  # the request
+) -> str:
+    """Send one request once and return the reply's text.
+
+    Raises `OSError` or `ValueError` as they come; they may hold the server's words, never the key.
+    """
     headers = {"Content-Type": "application/json"}
     key = os.environ.get(endpoint.key_variable, "").strip()
-    if key: headers["Authorization"] = f"Bearer {key}"
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
     request = urllib.request.Request(f"{endpoint.url.rstrip('/')}/chat/completions", json.dumps(body).encode(), headers)
-    with urllib.request.build_opener(_NoRedirect).open(request, timeout=endpoint.timeout) as response: reply = json.loads(response.read(1 << 22))
-    try: return str(reply["choices"][0]["message"]["content"] or "")
-    except (KeyError, IndexError, TypeError) as error: raise ValueError("the reply has no choices[0].message.content") from error
+    with urllib.request.build_opener(_NoRedirect).open(request, timeout=endpoint.timeout) as response:
+        reply = json.loads(response.read(1 << 22))
+    try:
+        return str(reply["choices"][0]["message"]["content"] or "")
+    except (KeyError, IndexError, TypeError) as error:
+        raise ValueError("the reply has no choices[0].message.content") from error
+
 
 def waiting_time(
-    endpoint:Endpoint,       # its back-off
-    attempt:int,             # 0 after the first attempt
-    headers:Message|None,    # of the reply, where there was one
-)->float:
-    "Return the seconds to wait before the next attempt: what the server asks for, else the doubled back-off."
+    endpoint: Endpoint,  # its back-off
+    attempt: int,  # 0 after the first attempt
+    headers: Message | None,  # of the reply, where there was one
+) -> float:
+    """Return the seconds to wait before the next attempt: what the server asks for, else the doubled back-off."""
     asked = (headers.get("Retry-After") or "") if headers is not None else ""
-    wait = float(asked) if asked.isdigit() else endpoint.back_off * 2 ** attempt
+    wait = float(asked) if asked.isdigit() else endpoint.back_off * 2**attempt
     return min(wait, endpoint.longest_wait)
 
+
 def ask(
-    endpoint:Endpoint, # where to ask
-    body:dict,         # the request
-)->tuple[str|None, str]:
-    "Ask until there is a reply; return (reply, \"\") or (None, what went wrong at last), which is `TOO_LONG` for a question that the server cannot read. Raises `ModelError` for what cannot pass."
+    endpoint: Endpoint,  # where to ask
+    body: dict,  # the request
+) -> tuple[str | None, str]:
+    """Ask until there is a reply; return (reply, "") or (None, what went wrong at last), which is `TOO_LONG` for a
+    question that the server cannot read.
+
+    Raises `ModelError` for what cannot pass.
+    """
     trouble = ""
     for attempt in range(endpoint.attempts):
         headers = None
-        try: return post_chat(endpoint, body), ""
+        try:
+            return post_chat(endpoint, body), ""
         except urllib.error.HTTPError as error:
             too_long = refused_for_length(error, body["messages"][0]["content"])
             error.close()
-            if too_long: return None, TOO_LONG
+            if too_long:
+                return None, TOO_LONG
             trouble, headers = f"HTTP {error.code}", error.headers
             if error.code not in (408, 409, 425, 429) and error.code < 500:
-                advice = f"Set the environment variable {endpoint.key_variable}." if error.code in (401, 403) else "Check its url, its model name, and the length of the questions."
-                raise ModelError(f"The judge {endpoint.model} at {endpoint.url} refuses with HTTP {error.code}. {advice}") from None
-        except TimeoutError: trouble = f"no reply within {endpoint.timeout:g} s"
+                advice = (
+                    f"Set the environment variable {endpoint.key_variable}."
+                    if error.code in (401, 403)
+                    else "Check its url, its model name, and the length of the questions."
+                )
+                raise ModelError(
+                    f"The judge {endpoint.model} at {endpoint.url} refuses with HTTP {error.code}. {advice}"
+                ) from None
+        except TimeoutError:
+            trouble = f"no reply within {endpoint.timeout:g} s"
         except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)
-            trouble = f"no reply within {endpoint.timeout:g} s" if isinstance(reason, TimeoutError) else (str(reason) or type(reason).__name__).splitlines()[0]
-        if attempt + 1 < endpoint.attempts: time.sleep(waiting_time(endpoint, attempt, headers))
+            trouble = (
+                f"no reply within {endpoint.timeout:g} s"
+                if isinstance(reason, TimeoutError)
+                else (str(reason) or type(reason).__name__).splitlines()[0]
+            )
+        if attempt + 1 < endpoint.attempts:
+            time.sleep(waiting_time(endpoint, attempt, headers))
     return None, trouble
 
 # %% ../nbs/12b_judging.ipynb #39d4646d
 class EndpointJudge:
-    "Ask a language model behind an OpenAI-compatible interface, and keep its replies."
+    """Ask a language model behind an OpenAI-compatible interface, and keep its replies."""
+
     kind = "endpoint"
     ending = "Think briefly, then end with exactly one of [[A]], [[B]] or [[TIE]]."
-    def __init__(self,
-        endpoint:Endpoint,  # where to ask
-        cache:str|Path,     # folder of the replies
-    ): self.endpoint, self.name, self.cache = endpoint, endpoint.model, Path(cache)
 
-    def request(self,
-        question:Question, # what is compared
-    )->dict:
-        "Return the request for a question."
-        return {"model": self.endpoint.model, "messages": [{"role": "user", "content": judge_prompt(question, self.ending)}], "temperature": 0, "max_tokens": self.endpoint.max_tokens}
+    def __init__(
+        self,
+        endpoint: Endpoint,  # where to ask
+        cache: str | Path,  # folder of the replies
+    ):
+        self.endpoint, self.name, self.cache = endpoint, endpoint.model, Path(cache)
 
-    def cached_file(self,
-        body:dict, # a request
-    )->Path:
-        "Return where the reply to a request is kept."
+    def request(
+        self,
+        question: Question,  # what is compared
+    ) -> dict:
+        """Return the request for a question."""
+        return {
+            "model": self.endpoint.model,
+            "messages": [{"role": "user", "content": judge_prompt(question, self.ending)}],
+            "temperature": 0,
+            "max_tokens": self.endpoint.max_tokens,
+        }
+
+    def cached_file(
+        self,
+        body: dict,  # a request
+    ) -> Path:
+        """Return where the reply to a request is kept."""
         name = fingerprint(body, length=32)
-        return self.cache/name[:2]/f"{name}.json"
+        return self.cache / name[:2] / f"{name}.json"
 
-    def __call__(self,
-        questions:Sequence[Question], # comparisons
-    )->list[Verdict]:
-        "Return verdicts; a question that is too long for the judge has none. Raises `ModelError` when the judge refuses and `ResourceError` when it is gone; replies so far are kept."
+    def __call__(
+        self,
+        questions: Sequence[Question],  # comparisons
+    ) -> list[Verdict]:
+        """Return verdicts; a question that is too long for the judge has none.
+
+        Raises `ModelError` when the judge refuses and `ResourceError` when it is gone; replies so far are kept.
+        """
         lock = threading.Lock()
-        state:dict[str, Any] = {"failed": 0, "kept": 0, "too_long": 0}
+        state: dict[str, Any] = {"failed": 0, "kept": 0, "too_long": 0}
+
         def one(question):
             body = self.request(question)
             path, reply, trouble = self.cached_file(body), None, ""
-            try: reply = read_json(path)["reply"] if path.is_file() else None
-            except (DataError, KeyError, TypeError): pass  # a damaged file is asked again
+            try:
+                reply = read_json(path)["reply"] if path.is_file() else None
+            except (DataError, KeyError, TypeError):
+                pass  # a damaged file is asked again
             if reply is None:
-                if state["failed"] >= self.endpoint.failures_in_a_row: return Verdict(float("nan"), "not asked")
+                if state["failed"] >= self.endpoint.failures_in_a_row:
+                    return Verdict(float("nan"), "not asked")
                 reply, trouble = ask(self.endpoint, body)
                 if trouble == TOO_LONG:
-                    with lock: state["too_long"] += 1
+                    with lock:
+                        state["too_long"] += 1
                     return Verdict(float("nan"), TOO_LONG)
-                if reply is not None: write_json(path, {"model": self.endpoint.model, "reply": reply})
-                with lock: state["failed"] = 0 if reply is not None else state["failed"] + 1
-                if reply is None: state["trouble"] = trouble
-            with lock: state["kept"] += reply is not None
-            if reply is None: return Verdict(float("nan"), trouble)
+                if reply is not None:
+                    write_json(path, {"model": self.endpoint.model, "reply": reply})
+                with lock:
+                    state["failed"] = 0 if reply is not None else state["failed"] + 1
+                if reply is None:
+                    state["trouble"] = trouble
+            with lock:
+                state["kept"] += reply is not None
+            if reply is None:
+                return Verdict(float("nan"), trouble)
             value = parse_verdict(reply)
             return Verdict(float("nan"), "unparseable") if value is None else Verdict(value)
-        with ThreadPoolExecutor(self.endpoint.parallel) as pool: verdicts = list(pool.map(one, questions))
+
+        with ThreadPoolExecutor(self.endpoint.parallel) as pool:
+            verdicts = list(pool.map(one, questions))
         if state["failed"] >= min(self.endpoint.failures_in_a_row, len(questions) - state["too_long"]) > 0:
-            raise ResourceError(f"The judge {self.name} at {self.endpoint.url} does not answer ({state['trouble']}); {state['kept']} of {len(questions)} verdicts are kept. "
-                                "Is the server up? Run the same command again; only what is missing is asked.")
+            raise ResourceError(
+                f"The judge {self.name} at {self.endpoint.url} does not answer ({state['trouble']}); {state['kept']} of"
+                f" {len(questions)} verdicts are kept. Is the server up? Run the same command again; only what is"
+                " missing is asked."
+            )
         return verdicts
 
 # %% ../nbs/12b_judging.ipynb #2c76d656
 def shown_first(
-    item:object,  # id of the item
-    language:str, # BCP-47 code
-    seed:int,     # of the study
-    number:int=0, # of the answer, where an item has several
-)->bool:
-    "Tell whether the policy's answer (rather than the baseline's) is shown first."
-    return bool(hashlib.sha256(f"{seed}\0{language}\0{item}{f'{chr(0)}{number}' if number else ''}".encode()).digest()[0] & 1)
+    item: object,  # id of the item
+    language: str,  # BCP-47 code
+    seed: int,  # of the study
+    number: int = 0,  # of the answer, where an item has several
+) -> bool:
+    """Tell whether the policy's answer (rather than the baseline's) is shown first."""
+    return bool(
+        hashlib.sha256(f"{seed}\0{language}\0{item}{f'{chr(0)}{number}' if number else ''}".encode()).digest()[0] & 1
+    )
+
 
 def judge_answers(
-    judge:Judge,           # who decides
-    answers:pd.DataFrame,  # columns item, language, prompt, answer, baseline_answer, and `number` when an item is answered several times; one row each
-    seed:int=0,            # of the orders
-)->pd.DataFrame:
-    """Return the table with `first` (was `answer` shown first?), `score` (1 win of `answer`, 0.5 tie, 0 loss, NaN none), `reason`, `judge`, `judge_kind`, and the lengths in characters.
+    judge: Judge,  # who decides
+    # columns item, language, prompt, answer, baseline_answer, and `number` when an item is answered several times; one
+    # row each
+    answers: pd.DataFrame,
+    seed: int = 0,  # of the orders
+) -> pd.DataFrame:
+    """Return the table with `first` (was `answer` shown first?), `score` (1 win of `answer`, 0.5 tie, 0 loss, NaN
+    none), `reason`, `judge`, `judge_kind`, and the lengths in characters.
 
-    Raises `DataError` when a column is missing, an item appears twice, or the judge returns too few verdicts."""
+    Raises `DataError` when a column is missing, an item appears twice, or the judge returns too few verdicts.
+    """
     missing = {"item", "language", "prompt", "answer", "baseline_answer"} - set(answers)
-    if missing: raise DataError(f"The answers lack the column(s) {', '.join(sorted(missing))}.")
-    if not len(answers): raise DataError("There are no answers to judge. Generate them first.")
+    if missing:
+        raise DataError(f"The answers lack the column(s) {', '.join(sorted(missing))}.")
+    if not len(answers):
+        raise DataError("There are no answers to judge. Generate them first.")
     numbers = answers["number"] if "number" in answers else pd.Series(0, index=answers.index)
     double = answers[["item", "language"]].assign(number=numbers).duplicated()
     if double.any():
-        raise DataError(f"{int(double.sum())} items appear twice in a language, the first is {answers[double].iloc[0]['item']!r}. Give each item once per language, or number its answers.")
-    first = np.array([shown_first(item, language, seed, number) for item, language, number in zip(answers["item"], answers["language"], numbers)])
+        raise DataError(
+            f"{int(double.sum())} items appear twice in a language, the first is {answers[double].iloc[0]['item']!r}."
+            " Give each item once per language, or number its answers."
+        )
+    first = np.array(
+        [
+            shown_first(item, language, seed, number)
+            for item, language, number in zip(answers["item"], answers["language"], numbers)
+        ]
+    )
     score, reason = np.full(len(answers), np.nan), np.full(len(answers), "", dtype=object)
     ours, theirs = answers["answer"], answers["baseline_answer"]
     absent, same = (ours.isna() | theirs.isna()).to_numpy(), (ours == theirs).to_numpy()
     score[same & ~absent], reason[absent] = 0.5, "missing answer"
     places = np.flatnonzero(~absent & ~same)
-    order = [(row.answer, row.baseline_answer) if first[place] else (row.baseline_answer, row.answer) for place, row in zip(places, answers.iloc[places].itertuples())]
-    verdicts = judge([Question(row.prompt, *pair, row.language) for row, pair in zip(answers.iloc[places].itertuples(), order)]) if len(places) else []
-    if len(verdicts) != len(places): raise DataError(f"The judge {judge.name} gave {len(verdicts)} verdicts for {len(places)} questions. It must give one each.")
+    order = [
+        (row.answer, row.baseline_answer) if first[place] else (row.baseline_answer, row.answer)
+        for place, row in zip(places, answers.iloc[places].itertuples())
+    ]
+    verdicts = (
+        judge(
+            [Question(row.prompt, *pair, row.language) for row, pair in zip(answers.iloc[places].itertuples(), order)]
+        )
+        if len(places)
+        else []
+    )
+    if len(verdicts) != len(places):
+        raise DataError(
+            f"The judge {judge.name} gave {len(verdicts)} verdicts for {len(places)} questions. It must give one each."
+        )
     for place, verdict in zip(places, verdicts):
         score[place], reason[place] = verdict.first_wins if first[place] else 1 - verdict.first_wins, verdict.reason
-    lengths = {name: [len(text) if isinstance(text, str) else np.nan for text in column] for name, column in (("length", ours), ("baseline_length", theirs))}
-    return answers.assign(first=first, score=score, reason=reason, judge=judge.name, judge_kind=KINDS[judge.kind], **lengths)
+    lengths = {
+        name: [len(text) if isinstance(text, str) else np.nan for text in column]
+        for name, column in (("length", ours), ("baseline_length", theirs))
+    }
+    return answers.assign(
+        first=first, score=score, reason=reason, judge=judge.name, judge_kind=KINDS[judge.kind], **lengths
+    )
 
 # %% ../nbs/12b_judging.ipynb #2d7642d7
 def scaled_lengths(
-    differences:np.ndarray, # [n] length of the answer minus that of the baseline
-)->np.ndarray:
-    "Return tanh(Δ / std Δ) [n]; zeros where all Δ are equal, because they then explain nothing."
+    differences: np.ndarray,  # [n] length of the answer minus that of the baseline
+) -> np.ndarray:
+    """Return tanh(Δ / std Δ) [n]; zeros where all Δ are equal, because they then explain nothing."""
     differences = np.asarray(differences, dtype=float)
     scale = differences.std() if len(differences) else 0.0
     return np.tanh(differences / scale) if scale > 0 else np.zeros(len(differences))
 
+
 def fit_length_control(
-    scores:np.ndarray,  # [n] 1 win, 0.5 tie, 0 loss
-    lengths:np.ndarray, # [n] from `scaled_lengths`
-    weights:np.ndarray|None=None, # [fits, n] how often each item counts; once when None
-    ridge:float=1.0,    # λ of the penalty λ/2 φ²
-)->tuple[np.ndarray, np.ndarray]:
-    "Return θ and φ [fits] by Newton's method; θ is ±∞ where all counted items are won or lost, NaN where none counts."
+    scores: np.ndarray,  # [n] 1 win, 0.5 tie, 0 loss
+    lengths: np.ndarray,  # [n] from `scaled_lengths`
+    weights: np.ndarray | None = None,  # [fits, n] how often each item counts; once when None
+    ridge: float = 1.0,  # λ of the penalty λ/2 φ²
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return θ and φ [fits] by Newton's method; θ is ±∞ where all counted items are won or lost, NaN where none counts."""
     scores, lengths = np.asarray(scores, dtype=float), np.asarray(lengths, dtype=float)
     weights = np.ones((1, len(scores))) if weights is None else np.asarray(weights, dtype=float)
     total = weights.sum(1)
-    with np.errstate(invalid="ignore", divide="ignore"): rate = weights @ scores / total
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = weights @ scores / total
     theta = np.where(rate >= 1, np.inf, np.where(rate <= 0, -np.inf, np.nan))
     phi, open_fits = np.zeros(len(weights)), np.flatnonzero((rate > 0) & (rate < 1))
     theta[open_fits] = np.log(rate[open_fits] / (1 - rate[open_fits]))
@@ -339,50 +521,95 @@ def fit_length_control(
         residual, curvature = counts * (scores - p), counts * p * (1 - p)
         slope = np.stack([residual.sum(1), residual @ lengths - ridge * phi[open_fits]], axis=1)
         a, b, c = curvature.sum(1), curvature @ lengths, curvature @ lengths**2 + ridge
-        step = np.stack([c * slope[:, 0] - b * slope[:, 1], a * slope[:, 1] - b * slope[:, 0]], axis=1) / np.maximum(a * c - b * b, 1e-12)[:, None]
-        step *= np.minimum(1, 2 / np.maximum(np.abs(step).max(1, keepdims=True, initial=0), 1e-12))  # far from the maximum a full step can overshoot
+        step = (
+            np.stack([c * slope[:, 0] - b * slope[:, 1], a * slope[:, 1] - b * slope[:, 0]], axis=1)
+            / np.maximum(a * c - b * b, 1e-12)[:, None]
+        )
+        # far from the maximum a full step can overshoot
+        step *= np.minimum(1, 2 / np.maximum(np.abs(step).max(1, keepdims=True, initial=0), 1e-12))
         theta[open_fits] += step[:, 0]
         phi[open_fits] += step[:, 1]
-        if not step.size or np.abs(step).max() < 1e-10: break
+        if not step.size or np.abs(step).max() < 1e-10:
+            break
     return theta, phi
 
+
 def sigmoid(
-    theta:np.ndarray, # any real numbers, ±∞ included
-)->np.ndarray:
-    "Return 1 / (1 + exp(-θ))."
-    with np.errstate(over="ignore"): return 1 / (1 + np.exp(-np.asarray(theta, dtype=float)))
+    theta: np.ndarray,  # any real numbers, ±∞ included
+) -> np.ndarray:
+    """Return 1 / (1 + exp(-θ))."""
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-np.asarray(theta, dtype=float)))
 
 # %% ../nbs/12b_judging.ipynb #e623ad80
-WIN_COLUMNS = ("language", "judge", "judge_kind", "win_rate", "standard_error", "low", "high", "lc_win_rate", "lc_low", "lc_high", "n", "ties", "excluded", "first_share")
+WIN_COLUMNS = (
+    "language",
+    "judge",
+    "judge_kind",
+    "win_rate",
+    "standard_error",
+    "low",
+    "high",
+    "lc_win_rate",
+    "lc_low",
+    "lc_high",
+    "n",
+    "ties",
+    "excluded",
+    "first_share",
+)
+
 
 def _score_tables(judged, languages):
-    "Return (scores, scaled lengths, present), each [languages, answers], and the item that each answer belongs to [answers]."
+    """Return (scores, scaled lengths, present), each [languages, answers], and the item that each answer belongs to
+    [answers].
+    """
     valid = judged[judged.score.notna()].assign(difference=judged["length"] - judged["baseline_length"])
-    if "number" not in valid: valid = valid.assign(number=0)
+    if "number" not in valid:
+        valid = valid.assign(number=0)
     keys = pd.MultiIndex.from_frame(valid[["item", "number"]].drop_duplicates())
-    scores, lengths = (valid.pivot(index="language", columns=["item", "number"], values=value).reindex(index=languages, columns=keys).to_numpy(float) for value in ("score", "difference"))
+    scores, lengths = (
+        valid.pivot(index="language", columns=["item", "number"], values=value)
+        .reindex(index=languages, columns=keys)
+        .to_numpy(float)
+        for value in ("score", "difference")
+    )
     present, scaled = ~np.isnan(scores), np.zeros(scores.shape)
-    for row, there in enumerate(present): scaled[row, there] = scaled_lengths(lengths[row, there])
+    for row, there in enumerate(present):
+        scaled[row, there] = scaled_lengths(lengths[row, there])
     return np.where(present, scores, 0.0), scaled, present, pd.factorize(keys.get_level_values(0))[0]
 
+
 def _shares(judged):
-    "Return the counts of a part of the table and the share of its decided verdicts that went to the first place."
+    """Return the counts of a part of the table and the share of its decided verdicts that went to the first place."""
     decided = judged[judged.score.isin((0.0, 1.0))]
-    return {"n": int(judged.score.notna().sum()), "ties": int((judged.score == 0.5).sum()), "excluded": int(judged.score.isna().sum()),
-            "first_share": float((decided["first"] == (decided.score == 1)).mean()) if len(decided) else float("nan")}
+    return {
+        "n": int(judged.score.notna().sum()),
+        "ties": int((judged.score == 0.5).sum()),
+        "excluded": int(judged.score.isna().sum()),
+        "first_share": float((decided["first"] == (decided.score == 1)).mean()) if len(decided) else float("nan"),
+    }
+
 
 def win_rates(
-    judged:pd.DataFrame,   # from `judge_answers`, verdicts of one judge
-    n_resamples:int=2000,  # bootstrap repetitions
-    confidence:float=0.95, # coverage of the intervals
-    seed:int=0,            # of the bootstrap
-)->pd.DataFrame:
+    judged: pd.DataFrame,  # from `judge_answers`, verdicts of one judge
+    n_resamples: int = 2000,  # bootstrap repetitions
+    confidence: float = 0.95,  # coverage of the intervals
+    seed: int = 0,  # of the bootstrap
+) -> pd.DataFrame:
     """Return win rate and length-controlled win rate per language, and their means over languages as `all`.
 
-    Items are resampled, with all their answers: where an item has several, n counts verdicts, and the interval is that of the items.
-    `excluded` counts answers without a verdict; `first_share` far from one half is a judge that prefers a place. Raises `DataError` for verdicts of several judges, or none at all."""
-    if judged[["judge", "judge_kind"]].drop_duplicates().shape[0] != 1: raise DataError("The table must hold the verdicts of one judge. Make one table per judge.")
-    if judged.score.isna().all(): raise DataError(f"No verdict of {judged.judge.iloc[0]} can be used ({judged.reason.value_counts().index[0]}). Use another judge.")
+    Items are resampled, with all their answers: where an item has several, n counts verdicts, and the interval is that
+    of the items. `excluded` counts answers without a verdict; `first_share` far from one half is a judge that prefers a
+    place. Raises `DataError` for verdicts of several judges, or none at all.
+    """
+    if judged[["judge", "judge_kind"]].drop_duplicates().shape[0] != 1:
+        raise DataError("The table must hold the verdicts of one judge. Make one table per judge.")
+    if judged.score.isna().all():
+        raise DataError(
+            f"No verdict of {judged.judge.iloc[0]} can be used ({judged.reason.value_counts().index[0]}). Use another"
+            " judge."
+        )
     languages, edges = list(judged.language.unique()), [0.5 - confidence / 2, 0.5 + confidence / 2]
     scores, lengths, present, items = _score_tables(judged, languages)
     n_items = int(items.max()) + 1
@@ -392,23 +619,52 @@ def win_rates(
         there, facts = present[row], _shares(judged[judged.language == language])
         values, n = scores[row, there], int(present[row].sum())
         rows.append({"language": language, **common, **facts, **dict.fromkeys(WIN_COLUMNS[3:10], np.nan)})
-        if not n: continue
+        if not n:
+            continue
         weights, asked = counts[:, there], len(np.unique(items[there]))
-        with np.errstate(invalid="ignore"): plain.append(weights @ values / weights.sum(1))
+        with np.errstate(invalid="ignore"):
+            plain.append(weights @ values / weights.sum(1))
         controlled.append(sigmoid(fit_length_control(values, lengths[row, there], weights)[0]))
         lc = float(sigmoid(fit_length_control(values, lengths[row, there])[0])[0])
         alone = values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-        low_high, error = (wilson_interval(values.sum(), n, confidence), alone) if asked == n else (_interval(plain[-1], edges, values.mean(), asked, confidence), float(np.nanstd(plain[-1])))
-        rows[-1] |= {"win_rate": values.mean(), "standard_error": error, "low": low_high[0], "high": low_high[1],
-                     "lc_win_rate": lc, **dict(zip(("lc_low", "lc_high"), _interval(controlled[-1], edges, lc, asked, confidence)))}
+        low_high, error = (
+            (wilson_interval(values.sum(), n, confidence), alone)
+            if asked == n
+            else (_interval(plain[-1], edges, values.mean(), asked, confidence), float(np.nanstd(plain[-1])))
+        )
+        rows[-1] |= {
+            "win_rate": values.mean(),
+            "standard_error": error,
+            "low": low_high[0],
+            "high": low_high[1],
+            "lc_win_rate": lc,
+            **dict(zip(("lc_low", "lc_high"), _interval(controlled[-1], edges, lc, asked, confidence))),
+        }
     if len(plain) > 1:
         means = np.nanmean(plain, axis=0)
         win, lc = (float(np.nanmean([row[name] for row in rows])) for name in ("win_rate", "lc_win_rate"))
-        rows.append({"language": "all", **common, **_shares(judged), "win_rate": win, "standard_error": means.std(), **dict(zip(("low", "high"), _interval(means, edges, win, n_items, confidence))),
-                     "lc_win_rate": lc, **dict(zip(("lc_low", "lc_high"), _interval(np.nanmean(controlled, axis=0), edges, lc, n_items, confidence)))})
+        rows.append(
+            {
+                "language": "all",
+                **common,
+                **_shares(judged),
+                "win_rate": win,
+                "standard_error": means.std(),
+                **dict(zip(("low", "high"), _interval(means, edges, win, n_items, confidence))),
+                "lc_win_rate": lc,
+                **dict(
+                    zip(
+                        ("lc_low", "lc_high"), _interval(np.nanmean(controlled, axis=0), edges, lc, n_items, confidence)
+                    )
+                ),
+            }
+        )
     return pd.DataFrame(rows)[list(WIN_COLUMNS)]
 
+
 def _interval(resampled, edges, value, n, confidence):
-    "Return the percentile interval, or Wilson's where all resamples are equal: certainty from n items is too much to claim."
+    """Return the percentile interval, or Wilson's where all resamples are equal: certainty from n items is too much to
+    claim.
+    """
     low, high = np.nanquantile(resampled, edges)
     return (float(low), float(high)) if high - low > 1e-12 else wilson_interval(value * n, n, confidence)

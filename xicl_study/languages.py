@@ -15,50 +15,65 @@ from .storage import DataError, UnknownNameError, package_folder
 # %% ../nbs/01_languages.ipynb #dc52799b
 TIERS = ("high", "mid", "low")
 
+
 @dataclass(frozen=True)
 class Language:
-    "What is known about one language of the data."
-    code: str               # BCP-47, such as "sw" or "zh-Hant"
-    iso639_3: str           # ISO 639-3, such as "swh"
-    name: str               # in English
-    endonym: str            # in the language itself; empty where CLDR has none
-    script: str             # ISO 15924, such as "Latn"
-    direction: str          # "ltr" or "rtl"
-    family: str             # top of its genealogical tree; "unclassified" for isolates and where the source has none
-    tier: str               # "high", "mid" or "low"
+    """What is known about one language of the data."""
+
+    code: str  # BCP-47, such as "sw" or "zh-Hant"
+    iso639_3: str  # ISO 639-3, such as "swh"
+    name: str  # in English
+    endonym: str  # in the language itself; empty where CLDR has none
+    script: str  # ISO 15924, such as "Latn"
+    direction: str  # "ltr" or "rtl"
+    # top of its genealogical tree; "unclassified" for isolates and where the source has none
+    family: str
+    tier: str  # "high", "mid" or "low"
     tasks: tuple[str, ...]  # shipped tasks whose data cover it
 
 # %% ../nbs/01_languages.ipynb #ca50f307
 @lru_cache(maxsize=1)
-def _registry()->tuple:
-    "Read the languages and the aliases of their codes, once. Raises `DataError`."
-    path = package_folder("data")/"languages.json"
+def _registry() -> tuple:
+    """Read the languages and the aliases of their codes, once. Raises `DataError`."""
+    path = package_folder("data") / "languages.json"
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-        known = {code: Language(code, **{**entry, "tasks": tuple(entry["tasks"])}) for code, entry in table["languages"].items()}
+        known = {
+            code: Language(code, **{**entry, "tasks": tuple(entry["tasks"])})
+            for code, entry in table["languages"].items()
+        }
         return MappingProxyType(known), table["aliases"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is missing or damaged ({error}). Install the package again: pip install --force-reinstall xicl-study") from error
+        raise DataError(
+            f"{path} is missing or damaged ({error}). Install the package again: pip install --force-reinstall"
+            " xicl-study"
+        ) from error
 
-def languages()->dict[str, Language]:
-    "Return every language by its BCP-47 code, sorted (a read-only view). Raises `DataError`."
+
+def languages() -> dict[str, Language]:
+    """Return every language by its BCP-47 code, sorted (a read-only view). Raises `DataError`."""
     return _registry()[0]
 
 # %% ../nbs/01_languages.ipynb #bb68d76a
 @lru_cache(maxsize=1)
-def _codes()->dict[str, str]:
-    "Map every way of writing a language, in lower case, to its code."
+def _codes() -> dict[str, str]:
+    """Map every way of writing a language, in lower case, to its code."""
     known, aliases = _registry()
     found = {alias.lower(): code for alias, code in aliases.items()}
-    for code in sorted(known, key=lambda code: (-len(code), code)): found[known[code].iso639_3.lower()] = code
+    for code in sorted(known, key=lambda code: (-len(code), code)):
+        found[known[code].iso639_3.lower()] = code
     return found | {code.lower(): code for code in known}
 
+
 def language(
-    code:str, # BCP-47 code (in any case), or ISO 639-3 code
-)->Language:
-    "Return one language. Raises `UnknownNameError` with the codes that are near."
+    code: str,  # BCP-47 code (in any case), or ISO 639-3 code
+) -> Language:
+    """Return one language. Raises `UnknownNameError` with the codes that are near."""
     found = _codes().get(str(code).replace("_", "-").lower())
-    if found: return languages()[found]
-    same_name = [entry.code for entry in languages().values() if str(code).lower() in (entry.name.lower(), entry.endonym.lower())]
+    if found:
+        return languages()[found]
+    same_name = [
+        entry.code for entry in languages().values() if str(code).lower() in (entry.name.lower(), entry.endonym.lower())
+    ]
     hint = f"The code of {code} is {same_name[0]}." if same_name else "`xicl languages` lists all codes."
     raise UnknownNameError("language", code, languages(), hint)

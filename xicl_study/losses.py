@@ -12,62 +12,72 @@ from .storage import UnknownNameError
 
 # %% ../nbs/08_losses.ipynb #3dd2d5fe
 def kl_divergence(
-    log_p:torch.Tensor, # [items, choices] natural-log probabilities, the distribution that stands first
-    log_q:torch.Tensor, # [items, choices] natural-log probabilities
-)->torch.Tensor:
-    "Return KL(p ‖ q) per item, in nats [items]."
+    log_p: torch.Tensor,  # [items, choices] natural-log probabilities, the distribution that stands first
+    log_q: torch.Tensor,  # [items, choices] natural-log probabilities
+) -> torch.Tensor:
+    """Return KL(p ‖ q) per item, in nats [items]."""
     return torch.where(log_p > -torch.inf, log_p.exp() * (log_p - log_q), 0.0).sum(dim=1)
 
+
 def alignment_loss(
-    log_with:torch.Tensor,    # [items, choices] log p(y | x, C), normalised over the choices
-    log_without:torch.Tensor, # [items, choices] log p(y | x), normalised over the choices
-    detach:str="without",     # which side gets no gradient: "without", "with" or "none"
-    reverse:bool=False,       # KL(without ‖ with) instead
-)->torch.Tensor:
-    "Return the alignment loss of each item, in nats [items] (KL with ‖ without: Rojas & Carranza 2024; the options: ours)."
-    if detach not in ("without", "with", "none"): raise UnknownNameError("side to detach", detach, ["without", "with", "none"])
-    if detach == "without": log_without = log_without.detach()
-    if detach == "with": log_with = log_with.detach()
+    log_with: torch.Tensor,  # [items, choices] log p(y | x, C), normalised over the choices
+    log_without: torch.Tensor,  # [items, choices] log p(y | x), normalised over the choices
+    detach: str = "without",  # which side gets no gradient: "without", "with" or "none"
+    reverse: bool = False,  # KL(without ‖ with) instead
+) -> torch.Tensor:
+    """Return the alignment loss of each item, in nats [items] (KL with ‖ without: Rojas & Carranza 2024; the options:
+    ours).
+    """
+    if detach not in ("without", "with", "none"):
+        raise UnknownNameError("side to detach", detach, ["without", "with", "none"])
+    if detach == "without":
+        log_without = log_without.detach()
+    if detach == "with":
+        log_with = log_with.detach()
     return kl_divergence(log_without, log_with) if reverse else kl_divergence(log_with, log_without)
 
 # %% ../nbs/08_losses.ipynb #fdada82e
 def coherence_loss(
-    inputs:torch.Tensor,  # [demonstrations, d] unit vectors of x_i
-    outputs:torch.Tensor, # [demonstrations, d] unit vectors of y_i
-)->torch.Tensor:
-    "Return the squared distance of each demonstration's input and output, in [0, 4] [demonstrations] (Rojas & Carranza 2024)."
+    inputs: torch.Tensor,  # [demonstrations, d] unit vectors of x_i
+    outputs: torch.Tensor,  # [demonstrations, d] unit vectors of y_i
+) -> torch.Tensor:
+    """Return the squared distance of each demonstration's input and output, in [0, 4] [demonstrations] (Rojas &
+    Carranza 2024).
+    """
     return (inputs - outputs).pow(2).sum(dim=1)
 
 # %% ../nbs/08_losses.ipynb #d5e654ec
 def answer_loss(
-    log_probs:torch.Tensor, # [items, choices] log p(y | x, C), normalised over the choices
-    gold:torch.Tensor,      # [items] number of the right choice
-)->torch.Tensor:
-    "Return the negative log-probability of the right choice, in nats [items]."
+    log_probs: torch.Tensor,  # [items, choices] log p(y | x, C), normalised over the choices
+    gold: torch.Tensor,  # [items] number of the right choice
+) -> torch.Tensor:
+    """Return the negative log-probability of the right choice, in nats [items]."""
     return -log_probs.gather(1, gold[:, None])[:, 0]
 
 # %% ../nbs/08_losses.ipynb #8d66240b
 def group_advantages(
-    rewards:torch.Tensor,  # [groups, G]
-    scale:bool=True,       # divide by the group's standard deviation
-    epsilon:float=0.05,    # added to it; the reward lies in [0, 1], so tiny differences stay tiny
-)->torch.Tensor:
-    "Return advantages with mean 0 in each group [groups, G] (GRPO, arXiv 2402.03300; epsilon: ours)."
+    rewards: torch.Tensor,  # [groups, G]
+    scale: bool = True,  # divide by the group's standard deviation
+    epsilon: float = 0.05,  # added to it; the reward lies in [0, 1], so tiny differences stay tiny
+) -> torch.Tensor:
+    """Return advantages with mean 0 in each group [groups, G] (GRPO, arXiv 2402.03300; epsilon: ours)."""
     centred = rewards - rewards.mean(dim=1, keepdim=True)
     return centred / (rewards.std(dim=1, keepdim=True, unbiased=False) + epsilon) if scale else centred
 
+
 def policy_loss(
-    log_probs:torch.Tensor,  # [N] log-probabilities of the chosen tokens, with gradient
-    owners:torch.Tensor,     # [N] number of the set that each token belongs to
-    advantages:torch.Tensor, # [sets]
-)->torch.Tensor:
-    "Return the REINFORCE loss, averaged over tokens."
+    log_probs: torch.Tensor,  # [N] log-probabilities of the chosen tokens, with gradient
+    owners: torch.Tensor,  # [N] number of the set that each token belongs to
+    advantages: torch.Tensor,  # [sets]
+) -> torch.Tensor:
+    """Return the REINFORCE loss, averaged over tokens."""
     return -(advantages.detach()[owners] * log_probs).mean()
 
+
 def kl_to_reference(
-    log_probs:torch.Tensor, # [N] of the policy, with gradient
-    reference:torch.Tensor, # [N] of the frozen base, for the same tokens
-)->torch.Tensor:
-    "Return the mean estimate of KL(policy ‖ reference) per token, never negative (Schulman's k3)."
+    log_probs: torch.Tensor,  # [N] of the policy, with gradient
+    reference: torch.Tensor,  # [N] of the frozen base, for the same tokens
+) -> torch.Tensor:
+    """Return the mean estimate of KL(policy ‖ reference) per token, never negative (Schulman's k3)."""
     log_ratio = reference.detach() - log_probs
     return (log_ratio.exp() - log_ratio - 1).mean()

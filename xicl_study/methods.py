@@ -22,91 +22,122 @@ from .storage import RecipeError, UnknownNameError, cache_folder, fingerprint, s
 # %% ../nbs/10_methods.ipynb #7add030b
 @dataclass(frozen=True)
 class MethodInfo:
-    "One row of the result table."
-    name:str           # as in recipes
-    title:str          # as in figures
-    group:str          # "baseline", "self", "control" or "upper bound"
-    policy:str         # "untrained", "warm_up", "trained" or "sft": who answers
-    demonstrations:str # "none", a selector's name, or whose own: "untrained", "warm_up", "trained"
-    pool:str="target"  # pool of a selector: "target" language or "english"
+    """One row of the result table."""
 
-METHODS = {method.name: method for method in (
-    MethodInfo("zero_shot", "Zero-shot", "baseline", "untrained", "none"),
-    MethodInfo("random", "Random", "baseline", "untrained", "random"),
-    MethodInfo("random_english", "Random (English pool)", "baseline", "untrained", "random", "english"),
-    MethodInfo("bm25", "BM25", "baseline", "untrained", "bm25"),
-    MethodInfo("bm25_english", "BM25 (English pool)", "baseline", "untrained", "bm25", "english"),
-    MethodInfo("dense", "Dense", "baseline", "untrained", "dense"),
-    MethodInfo("dense_english", "Dense (English pool)", "baseline", "untrained", "dense", "english"),
-    MethodInfo("diverse_dense", "Diverse dense", "baseline", "untrained", "diverse_dense"),
-    MethodInfo("diverse_dense_english", "Diverse dense (English pool)", "baseline", "untrained", "diverse_dense", "english"),
-    MethodInfo("self_generated", "Self-generated, untrained", "self", "untrained", "untrained"),
-    MethodInfo("warm_up", "Self-generated, after warm-up", "self", "warm_up", "warm_up"),
-    MethodInfo("closed_loop", "Closed loop", "self", "trained", "trained"),
-    MethodInfo("trained_no_demonstrations", "Trained, no demonstrations", "control", "trained", "none"),
-    MethodInfo("trained_random", "Trained, random", "control", "trained", "random"),
-    MethodInfo("trained_dense", "Trained, dense", "control", "trained", "dense"),
-    MethodInfo("untrained_with_trained_demonstrations", "Untrained, trained one's demonstrations", "control", "untrained", "trained"),
-    MethodInfo("sft", "Fine-tuned on the task", "upper bound", "sft", "none"),
-)}
+    name: str  # as in recipes
+    title: str  # as in figures
+    group: str  # "baseline", "self", "control" or "upper bound"
+    policy: str  # "untrained", "warm_up", "trained" or "sft": who answers
+    demonstrations: str  # "none", a selector's name, or whose own: "untrained", "warm_up", "trained"
+    pool: str = "target"  # pool of a selector: "target" language or "english"
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        MethodInfo("zero_shot", "Zero-shot", "baseline", "untrained", "none"),
+        MethodInfo("random", "Random", "baseline", "untrained", "random"),
+        MethodInfo("random_english", "Random (English pool)", "baseline", "untrained", "random", "english"),
+        MethodInfo("bm25", "BM25", "baseline", "untrained", "bm25"),
+        MethodInfo("bm25_english", "BM25 (English pool)", "baseline", "untrained", "bm25", "english"),
+        MethodInfo("dense", "Dense", "baseline", "untrained", "dense"),
+        MethodInfo("dense_english", "Dense (English pool)", "baseline", "untrained", "dense", "english"),
+        MethodInfo("diverse_dense", "Diverse dense", "baseline", "untrained", "diverse_dense"),
+        MethodInfo(
+            "diverse_dense_english", "Diverse dense (English pool)", "baseline", "untrained", "diverse_dense", "english"
+        ),
+        MethodInfo("self_generated", "Self-generated, untrained", "self", "untrained", "untrained"),
+        MethodInfo("warm_up", "Self-generated, after warm-up", "self", "warm_up", "warm_up"),
+        MethodInfo("closed_loop", "Closed loop", "self", "trained", "trained"),
+        MethodInfo("trained_no_demonstrations", "Trained, no demonstrations", "control", "trained", "none"),
+        MethodInfo("trained_random", "Trained, random", "control", "trained", "random"),
+        MethodInfo("trained_dense", "Trained, dense", "control", "trained", "dense"),
+        MethodInfo(
+            "untrained_with_trained_demonstrations",
+            "Untrained, trained one's demonstrations",
+            "control",
+            "untrained",
+            "trained",
+        ),
+        MethodInfo("sft", "Fine-tuned on the task", "upper bound", "sft", "none"),
+    )
+}
 OWN = ("untrained", "warm_up", "trained")
-TRAINED = {"warm_up": "warm_up", "trained": "closed_loop", "sft": "sft"} # who -> name of its adapter
-ADAPTERS:dict[str, str|None] = {"untrained": None, **TRAINED}
+TRAINED = {"warm_up": "warm_up", "trained": "closed_loop", "sft": "sft"}  # who -> name of its adapter
+ADAPTERS: dict[str, str | None] = {"untrained": None, **TRAINED}
+
 
 def depends_on_seed(
-    method:MethodInfo, # a row of the table
-)->bool:
-    "Tell whether chance enters a method's demonstrations, so that it is worth running with several seeds."
+    method: MethodInfo,  # a row of the table
+) -> bool:
+    """Tell whether chance enters a method's demonstrations, so that it is worth running with several seeds."""
     return method.demonstrations in OWN or method.demonstrations == "random"
 
+
 def method_info(
-    name:str, # a method's name
-)->MethodInfo:
-    "Return a method of the list. Raises `UnknownNameError`."
-    if name not in METHODS: raise UnknownNameError("method", name, METHODS)
+    name: str,  # a method's name
+) -> MethodInfo:
+    """Return a method of the list. Raises `UnknownNameError`."""
+    if name not in METHODS:
+        raise UnknownNameError("method", name, METHODS)
     return METHODS[name]
 
+
 def trained_policies(
-    methods:Sequence[str], # names of methods
-)->list[str]:
-    "Return which trained policies some methods need, to answer or to write: some of warm_up, trained, sft, in the order of training."
+    methods: Sequence[str],  # names of methods
+) -> list[str]:
+    """Return which trained policies some methods need, to answer or to write: some of warm_up, trained, sft, in the
+    order of training.
+    """
     chosen = [method_info(name) for name in methods]
-    needed = {method.policy for method in chosen} | {method.demonstrations for method in chosen if method.demonstrations in OWN}
+    needed = {method.policy for method in chosen} | {
+        method.demonstrations for method in chosen if method.demonstrations in OWN
+    }
     return [who for who in ("warm_up", "trained", "sft") if who in needed]
 
 # %% ../nbs/10_methods.ipynb #81db001a
 def cached_encoder(
-    name:str, # an encoder's name
-)->Callable[[list[str]], np.ndarray]:
-    "Return an encoder whose vectors are kept on disk, per list of texts."
+    name: str,  # an encoder's name
+) -> Callable[[list[str]], np.ndarray]:
+    """Return an encoder whose vectors are kept on disk, per list of texts."""
     from xicl_study.models import load_encoder
     from xicl_study.storage import whole_file
+
     loaded, kept_as = {}, stated_name(name)
+
     def encode(texts):
-        path = cache_folder("vectors")/f"{fingerprint(kept_as, list(texts))}.npy"
+        path = cache_folder("vectors") / f"{fingerprint(kept_as, list(texts))}.npy"
         try:
-            if path.is_file(): return np.load(path, allow_pickle=False)
-        except ValueError: path.unlink()
-        if name not in loaded: loaded[name] = load_encoder(name)
+            if path.is_file():
+                return np.load(path, allow_pickle=False)
+        except ValueError:
+            path.unlink()
+        if name not in loaded:
+            loaded[name] = load_encoder(name)
         vectors = np.asarray(loaded[name](list(texts)), dtype=np.float32)
         with whole_file(path) as temporary:
-            with open(temporary, "wb") as stream: np.save(stream, vectors)
+            with open(temporary, "wb") as stream:
+                np.save(stream, vectors)
         return vectors
+
     return encode
 
 # %% ../nbs/10_methods.ipynb #9504c3fd
 class Bench:
-    "One language's items and everything that its methods share."
-    def __init__(self,
-        policy,                 # a loaded `Policy` with the adapters that the methods need
-        recipe:dict,            # a resolved recipe
-        language:str,           # BCP-47 code
-        seed:int=0,             # of chance demonstrations and of writing
-        note:str="",            # a line that stands before every prompt behind which an answer is scored
+    """One language's items and everything that its methods share."""
+
+    def __init__(
+        self,
+        policy,  # a loaded `Policy` with the adapters that the methods need
+        recipe: dict,  # a resolved recipe
+        language: str,  # BCP-47 code
+        seed: int = 0,  # of chance demonstrations and of writing
+        note: str = "",  # a line that stands before every prompt behind which an answer is scored
     ):
         from xicl_study.generators import study_vocabulary
         from xicl_study.prompts import seed_demonstrations, template_of
         from xicl_study.tasks import load_task
+
         self.policy, self.recipe, self.language, self.seed, self.note = policy, recipe, language, seed, note
         self.task = load_task(recipe["task"])
         self.template = template_of(self.task.name)
@@ -115,134 +146,211 @@ class Bench:
         self.seeds = seed_demonstrations(self.task, seed_languages(recipe)) if self.guided else []
         self.encode = cached_encoder(recipe.get("encoder", "hashed-ngrams"))
         self.pools, self.written, self.shown = {}, {}, {}
-        self.vocabulary:Any = study_vocabulary(policy, studied_texts(self.task, recipe, [language, *(recipe.get("train_languages") or recipe["languages"])], [language])) if self.guided else None
+        self.vocabulary: Any = (
+            study_vocabulary(
+                policy,
+                studied_texts(
+                    self.task, recipe, [language, *(recipe.get("train_languages") or recipe["languages"])], [language]
+                ),
+            )
+            if self.guided
+            else None
+        )
 
     def word_of(self, example, language=None):
-        "Return how an example's output is written: a label word, or the text itself."
-        if not self.guided: return example.output
-        words = self.words if language in (None, self.language) else self.task.label_words(language, self.recipe.get("label_words", "english"))
+        """Return how an example's output is written: a label word, or the text itself."""
+        if not self.guided:
+            return example.output
+        words = (
+            self.words
+            if language in (None, self.language)
+            else self.task.label_words(language, self.recipe.get("label_words", "english"))
+        )
         return words[self.task.labels.index(example.output)]
 
+
 def studied_texts(
-    task,                     # a task with labels
-    recipe:dict,              # its `vocabulary` decides
-    languages:Sequence[str],  # BCP-47 codes
-    written:Sequence[str]=(), # those in which the policy will write, when they are fewer
-)->list[str]|dict[str, list[str]]|None:
-    "Return the training inputs whose tokens are the vocabulary: of all languages together (\"study\"), of each language (\"language\"), or None (\"full\")."
+    task,  # a task with labels
+    recipe: dict,  # its `vocabulary` decides
+    languages: Sequence[str],  # BCP-47 codes
+    written: Sequence[str] = (),  # those in which the policy will write, when they are fewer
+) -> list[str] | dict[str, list[str]] | None:
+    """Return the training inputs whose tokens are the vocabulary: of all languages together ("study"), of each language
+    ("language"), or None ("full").
+    """
     how = recipe.get("vocabulary", "study")
-    if how == "full": return None
-    texts = {code: [example.input for example in task.examples(code, "train")] for code in sorted(set(written if written and how == "language" else languages) & set(task.languages))}
+    if how == "full":
+        return None
+    texts = {
+        code: [example.input for example in task.examples(code, "train")]
+        for code in sorted(set(written if written and how == "language" else languages) & set(task.languages))
+    }
     return texts if how == "language" else [text for group in texts.values() for text in group]
 
+
 def seed_languages(
-    recipe:dict, # its `writing_seeds` decides
-)->list[str]:
-    "Return the languages of the seed lines: English, or English and the study's languages that are in training."
-    if recipe.get("writing_seeds", "english") == "english": return ["en"]
+    recipe: dict,  # its `writing_seeds` decides
+) -> list[str]:
+    """Return the languages of the seed lines: English, or English and the study's languages that are in training."""
+    if recipe.get("writing_seeds", "english") == "english":
+        return ["en"]
     trained = recipe.get("train_languages") or recipe["languages"]
     return ["en", *(code for code in recipe["languages"] if code in trained and code != "en")]
 
+
 def load_bench_policy(
-    recipe:dict,              # a resolved recipe
-    training:str|Path|None,   # folder of the training step; None when no adapter is needed
+    recipe: dict,  # a resolved recipe
+    training: str | Path | None,  # folder of the training step; None when no adapter is needed
 ):
-    "Load the recipe's policy with the adapters that its methods need. Raises `ModelError`."
+    """Load the recipe's policy with the adapters that its methods need. Raises `ModelError`."""
     from xicl_study.adapters import load_adapter
     from xicl_study.models import Policy, settle_threads
+
     settle_threads()
     policy = Policy.load(recipe["policy"], dtype=recipe.get("dtype", "auto"))
     for who in trained_policies(recipe["methods"]):
-        if training is None: raise RecipeError(f"The methods need the {who} policy, but there is no training. Run the training step first.")
-        load_adapter(policy, TRAINED[who], Path(training)/TRAINED[who]/"adapter")
+        if training is None:
+            raise RecipeError(
+                f"The methods need the {who} policy, but there is no training. Run the training step first."
+            )
+        load_adapter(policy, TRAINED[who], Path(training) / TRAINED[who] / "adapter")
     return policy
 
 # %% ../nbs/10_methods.ipynb #943ff5f6
 def retrieved_demonstrations(
-    bench:Bench,         # its pools are used
-    selector:str,        # "random", "bm25", "dense" or "diverse_dense"
-    pool:str,            # "target" or "english"
-    queries:Sequence,    # `Example`s
-)->list[list]:
-    "Return the demonstrations that a selector chooses for each query, best last."
+    bench: Bench,  # its pools are used
+    selector: str,  # "random", "bm25", "dense" or "diverse_dense"
+    pool: str,  # "target" or "english"
+    queries: Sequence,  # `Example`s
+) -> list[list]:
+    """Return the demonstrations that a selector chooses for each query, best last."""
     from xicl_study.prompts import Demonstration
     from xicl_study.selectors import demonstration_pool, make_selector
+
     key = (selector, pool)
     if key not in bench.pools:
-        found = demonstration_pool(bench.task, bench.language, pool, limit=training_settings(bench.recipe.get("training", {})).items_per_language or None)
+        found = demonstration_pool(
+            bench.task,
+            bench.language,
+            pool,
+            limit=training_settings(bench.recipe.get("training", {})).items_per_language or None,
+        )
         bench.pools[key] = make_selector(selector, found, encode=bench.encode, seed=bench.seed)
     chosen = bench.pools[key].select_many(list(queries), bench.recipe["k"])
-    return [[Demonstration(example.input, bench.word_of(example, example.language), example.language) for example in examples] for examples in chosen]
+    return [
+        [
+            Demonstration(example.input, bench.word_of(example, example.language), example.language)
+            for example in examples
+        ]
+        for examples in chosen
+    ]
+
 
 def own_demonstrations(
-    bench:Bench,         # its policy writes
-    who:str,             # "untrained", "warm_up" or "trained"
-    queries:Sequence,    # `Example`s
-)->list[list]:
-    "Return the demonstrations that a policy writes for each query, written once per writer and query."
+    bench: Bench,  # its policy writes
+    who: str,  # "untrained", "warm_up" or "trained"
+    queries: Sequence,  # `Example`s
+) -> list[list]:
+    """Return the demonstrations that a policy writes for each query, written once per writer and query."""
     from xicl_study.generators import choose_labels, write_demonstrations
     from xicl_study.adapters import using_adapter
-    if not bench.guided: raise RecipeError(f"The task {bench.task.name} has no label set, so no demonstrations can be written behind labels. Use retrieved ones, or a task with labels.")
+
+    if not bench.guided:
+        raise RecipeError(
+            f"The task {bench.task.name} has no label set, so no demonstrations can be written behind labels. Use"
+            " retrieved ones, or a task with labels."
+        )
     missing = [query for query in queries if (who, query.id) not in bench.written]
     if missing:
         settings, scores = training_settings(bench.recipe.get("training", {})), None
         with using_adapter(bench.policy, ADAPTERS[who]):
-            if settings.labels == "likely": scores = score_queries(bench, [[]] * len(missing), missing)
-            labels = choose_labels(bench.words, len(missing), 1, bench.recipe["k"], settings.labels, scores, seed=bench.seed)
-            sets = write_demonstrations(bench.policy, bench.template, bench.seeds, [query.input for query in missing], [bench.language] * len(missing), labels,
-                                        bench.vocabulary, temperature=settings.temperature, top_k=settings.top_k or None, max_tokens=settings.max_tokens, seed=bench.seed)
-        for item in sets: bench.written[who, missing[item.query].id] = item.demonstrations
+            if settings.labels == "likely":
+                scores = score_queries(bench, [[]] * len(missing), missing)
+            labels = choose_labels(
+                bench.words, len(missing), 1, bench.recipe["k"], settings.labels, scores, seed=bench.seed
+            )
+            sets = write_demonstrations(
+                bench.policy,
+                bench.template,
+                bench.seeds,
+                [query.input for query in missing],
+                [bench.language] * len(missing),
+                labels,
+                bench.vocabulary,
+                temperature=settings.temperature,
+                top_k=settings.top_k or None,
+                max_tokens=settings.max_tokens,
+                seed=bench.seed,
+            )
+        for item in sets:
+            bench.written[who, missing[item.query].id] = item.demonstrations
     return [bench.written[who, query.id] for query in queries]
 
+
 def demonstrations_for(
-    bench:Bench,        # of one language
-    method:MethodInfo,  # a row of the table
-    queries:Sequence,   # `Example`s
-)->list[list]:
-    "Return each query's demonstrations under a method."
-    if method.demonstrations == "none" or bench.recipe["k"] == 0: return [[] for _ in queries]
-    if method.demonstrations in OWN: return own_demonstrations(bench, method.demonstrations, queries)
+    bench: Bench,  # of one language
+    method: MethodInfo,  # a row of the table
+    queries: Sequence,  # `Example`s
+) -> list[list]:
+    """Return each query's demonstrations under a method."""
+    if method.demonstrations == "none" or bench.recipe["k"] == 0:
+        return [[] for _ in queries]
+    if method.demonstrations in OWN:
+        return own_demonstrations(bench, method.demonstrations, queries)
     return retrieved_demonstrations(bench, method.demonstrations, method.pool, queries)
 
 # %% ../nbs/10_methods.ipynb #5ad749eb
 def score_queries(
-    bench:Bench,                 # whose policy answers, with the adapter that is on
-    demonstrations:Sequence,     # one list per query
-    queries:Sequence,            # `Example`s
-)->np.ndarray:
-    "Return log p(choice | demonstrations, query), renormalised over the choices [queries, choices]."
+    bench: Bench,  # whose policy answers, with the adapter that is on
+    demonstrations: Sequence,  # one list per query
+    queries: Sequence,  # `Example`s
+) -> np.ndarray:
+    """Return log p(choice | demonstrations, query), renormalised over the choices [queries, choices]."""
     from xicl_study.prompts import answer_prompt, answers
     from xicl_study.calibration import log_normalise
     from xicl_study.scoring import score_choices
-    prompts = [bench.note + answer_prompt(bench.template, demos, query.input) for demos, query in zip(demonstrations, queries, strict=True)]
-    scores = score_choices(bench.policy, prompts, [answers(bench.words or query.choices) for query in queries], relative=True)
+
+    prompts = [
+        bench.note + answer_prompt(bench.template, demos, query.input)
+        for demos, query in zip(demonstrations, queries, strict=True)
+    ]
+    scores = score_choices(
+        bench.policy, prompts, [answers(bench.words or query.choices) for query in queries], relative=True
+    )
     return log_normalise(scores)
 
+
 def estimated_prior(
-    bench:Bench,        # of one language
-    method:MethodInfo,  # the method that is calibrated
-    n_items:int,        # unlabelled inputs of the validation split; 0 for no calibration
-)->np.ndarray|None:
-    "Return the log of the mean predicted distribution over unlabelled validation inputs [choices]; None where labels have no fixed meaning."
+    bench: Bench,  # of one language
+    method: MethodInfo,  # the method that is calibrated
+    n_items: int,  # unlabelled inputs of the validation split; 0 for no calibration
+) -> np.ndarray | None:
+    """Return the log of the mean predicted distribution over unlabelled validation inputs [choices]; None where labels
+    have no fixed meaning.
+    """
     from xicl_study.calibration import contextual_prior
     from xicl_study.adapters import using_adapter
-    if not n_items or not bench.guided: return None
+
+    if not n_items or not bench.guided:
+        return None
     inputs = bench.task.examples(bench.language, "validation", limit=n_items, seed=0)
     demonstrations = demonstrations_for(bench, method, inputs)
-    with using_adapter(bench.policy, ADAPTERS[method.policy]): return contextual_prior(score_queries(bench, demonstrations, inputs))
+    with using_adapter(bench.policy, ADAPTERS[method.policy]):
+        return contextual_prior(score_queries(bench, demonstrations, inputs))
 
 # %% ../nbs/10_methods.ipynb #b2f44b31
 def run_method(
-    bench:Bench,    # of one language
-    name:str,       # a method's name
-)->pd.DataFrame:
-    "Answer the items of one language by one method; return one row per item, in the columns that `evaluation` reads."
+    bench: Bench,  # of one language
+    name: str,  # a method's name
+) -> pd.DataFrame:
+    """Answer the items of one language by one method; return one row per item, in the columns that `evaluation` reads."""
     from xicl_study.calibration import calibrate
     from xicl_study.evaluation import chrf, exact_match
     from xicl_study.generators import leakage, write_answers
     from xicl_study.adapters import using_adapter
     from xicl_study.prompts import answer_prompt
     from xicl_study.reward import set_diversity
+
     method, recipe, started = method_info(name), bench.recipe, time.perf_counter()
     items = bench.task.examples(bench.language, recipe["split"], limit=recipe["test_items"], seed=0)
     demonstrations = demonstrations_for(bench, method, items)
@@ -252,39 +360,92 @@ def run_method(
             scores = score_queries(bench, demonstrations, items)
             choices = [list(bench.task.labels) or list(item.choices) for item in items]
             given = [options[best] for options, best in zip(choices, scores.argmax(axis=1))]
-        else: given = write_answers(bench.policy, [bench.note + answer_prompt(bench.template, demos, item.input) for demos, item in zip(demonstrations, items)])
+        else:
+            given = write_answers(
+                bench.policy,
+                [
+                    bench.note + answer_prompt(bench.template, demos, item.input)
+                    for demos, item in zip(demonstrations, items)
+                ],
+            )
     seconds = (time.perf_counter() - started) / max(1, len(items))
-    if scores is not None: prior = estimated_prior(bench, method, recipe.get("evaluation", {}).get("calibration_items", 0))
-    if scores is not None and prior is not None: calibrated = calibrate(scores, prior)
+    if scores is not None:
+        prior = estimated_prior(bench, method, recipe.get("evaluation", {}).get("calibration_items", 0))
+    if scores is not None and prior is not None:
+        calibrated = calibrate(scores, prior)
     has_demonstrations = bool(items) and bool(demonstrations[0])
     spread = set_diversity(bench.policy, demonstrations).tolist() if has_demonstrations else [float("nan")] * len(items)
-    right = [float(answer == item.output) for answer, item in zip(given, items)] if scores is not None else [exact_match(answer, item.output) for answer, item in zip(given, items)]
-    chosen = [bench.task.labels[best] for best in calibrated.argmax(axis=1)] if calibrated is not None else [None] * len(items)
-    return pd.DataFrame({
-        "task": bench.task.name, "language": bench.language, "method": name, "k": recipe["k"] if has_demonstrations else 0, "seed": bench.seed,
-        "item": [item.id for item in items], "input": [item.input for item in items], "gold": [item.output for item in items],
-        "prediction": given, "correct": right, "prediction_calibrated": chosen,
-        "correct_calibrated": [float(label == item.output) for label, item in zip(chosen, items)] if calibrated is not None else float("nan"),
-        "chrf": [chrf(answer, item.output) for answer, item in zip(given, items)] if scores is None else float("nan"),
-        "log_probs": list(scores) if scores is not None else None, "log_probs_calibrated": list(calibrated) if calibrated is not None else None,
-        "demonstrations": [[{"input": demo.input, "output": demo.output, "language": demo.language} for demo in demos] for demos in demonstrations],
-        "diversity": spread, "leakage": [leakage(demos, item.input) for demos, item in zip(demonstrations, items)] if has_demonstrations else float("nan"),
-        "seconds": seconds})
+    right = (
+        [float(answer == item.output) for answer, item in zip(given, items)]
+        if scores is not None
+        else [exact_match(answer, item.output) for answer, item in zip(given, items)]
+    )
+    chosen = (
+        [bench.task.labels[best] for best in calibrated.argmax(axis=1)]
+        if calibrated is not None
+        else [None] * len(items)
+    )
+    return pd.DataFrame(
+        {
+            "task": bench.task.name,
+            "language": bench.language,
+            "method": name,
+            "k": recipe["k"] if has_demonstrations else 0,
+            "seed": bench.seed,
+            "item": [item.id for item in items],
+            "input": [item.input for item in items],
+            "gold": [item.output for item in items],
+            "prediction": given,
+            "correct": right,
+            "prediction_calibrated": chosen,
+            "correct_calibrated": (
+                [float(label == item.output) for label, item in zip(chosen, items)]
+                if calibrated is not None
+                else float("nan")
+            ),
+            "chrf": (
+                [chrf(answer, item.output) for answer, item in zip(given, items)] if scores is None else float("nan")
+            ),
+            "log_probs": list(scores) if scores is not None else None,
+            "log_probs_calibrated": list(calibrated) if calibrated is not None else None,
+            "demonstrations": [
+                [{"input": demo.input, "output": demo.output, "language": demo.language} for demo in demos]
+                for demos in demonstrations
+            ],
+            "diversity": spread,
+            "leakage": (
+                [leakage(demos, item.input) for demos, item in zip(demonstrations, items)]
+                if has_demonstrations
+                else float("nan")
+            ),
+            "seconds": seconds,
+        }
+    )
+
 
 def run_methods(
-    recipe:dict,                       # a resolved recipe
-    language:str,                      # BCP-47 code
-    seed:int=0,                        # of chance demonstrations and of writing
-    training:str|Path|None=None,       # folder of the training step
-    progress:Callable|None=None,       # called with (done, total, note)
-    policy=None,                       # a loaded policy with its adapters; loaded when None
-)->pd.DataFrame:
-    "Run all methods of a recipe in one language; return their predictions in one table. Methods without chance run with the first seed only."
-    methods = [name for name in recipe["methods"] if depends_on_seed(method_info(name)) or seed == (recipe.get("seeds") or [seed])[0]]
+    recipe: dict,  # a resolved recipe
+    language: str,  # BCP-47 code
+    seed: int = 0,  # of chance demonstrations and of writing
+    training: str | Path | None = None,  # folder of the training step
+    progress: Callable | None = None,  # called with (done, total, note)
+    policy=None,  # a loaded policy with its adapters; loaded when None
+) -> pd.DataFrame:
+    """Run all methods of a recipe in one language; return their predictions in one table.
+
+    Methods without chance run with the first seed only.
+    """
+    methods = [
+        name
+        for name in recipe["methods"]
+        if depends_on_seed(method_info(name)) or seed == (recipe.get("seeds") or [seed])[0]
+    ]
     bench = Bench(policy or load_bench_policy(recipe, training), recipe, language, seed)
     tables = []
     for number, name in enumerate(methods):
-        if progress: progress(number, len(methods), METHODS[name].title)
+        if progress:
+            progress(number, len(methods), METHODS[name].title)
         tables.append(run_method(bench, name))
-    if progress: progress(len(methods), len(methods), "methods")
+    if progress:
+        progress(len(methods), len(methods), "methods")
     return pd.concat(tables, ignore_index=True)

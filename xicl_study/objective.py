@@ -16,8 +16,22 @@ from functools import partial
 from typing import Any
 import numpy as np
 import torch
-from .generators import Vocabulary, choose_labels, leakage, study_vocabulary, write_demonstrations, written_log_probs
-from .losses import alignment_loss, answer_loss, coherence_loss, group_advantages, kl_to_reference, policy_loss
+from xicl_study.generators import (
+    Vocabulary,
+    choose_labels,
+    leakage,
+    study_vocabulary,
+    write_demonstrations,
+    written_log_probs,
+)
+from xicl_study.losses import (
+    alignment_loss,
+    answer_loss,
+    coherence_loss,
+    group_advantages,
+    kl_to_reference,
+    policy_loss,
+)
 from .methods import seed_languages, studied_texts
 from .adapters import using_adapter
 from .models import Policy, side_by_side
@@ -31,306 +45,469 @@ from .tasks import Example, Task, load_task
 # %% ../nbs/10b_objective.ipynb #d7fddbb4
 @dataclass(frozen=True)
 class Course:
-    "Task, prompts and training queries of one training."
-    task:Task                # a choice task with labels
-    template:Template        # of the task
-    words:dict               # label words per language, in the order of the task's labels
-    seeds:list               # seed demonstrations
-    vocabulary:Vocabulary    # tokens that may be sampled
-    k:int                    # demonstrations per set
-    settings:TrainingSettings # all numbers
-    seed:int                 # of everything that is drawn
-    pool:list                # training items of all training languages
-    own:list                 # those of them in the study's own languages
+    """Task, prompts and training queries of one training."""
 
-    def gold(self,
-        examples:Sequence[Example], # queries
-    )->torch.Tensor:
-        "Return the number of each right label [queries]."
+    task: Task  # a choice task with labels
+    template: Template  # of the task
+    words: dict  # label words per language, in the order of the task's labels
+    seeds: list  # seed demonstrations
+    vocabulary: Vocabulary  # tokens that may be sampled
+    k: int  # demonstrations per set
+    settings: TrainingSettings  # all numbers
+    seed: int  # of everything that is drawn
+    pool: list  # training items of all training languages
+    own: list  # those of them in the study's own languages
+
+    def gold(
+        self,
+        examples: Sequence[Example],  # queries
+    ) -> torch.Tensor:
+        """Return the number of each right label [queries]."""
         return torch.tensor([self.task.labels.index(example.output) for example in examples])
 
+
 def make_course(
-    policy:Policy,   # its tokenizer makes the vocabulary
-    recipe:dict,     # a resolved recipe
-    seed:int,        # of everything that is drawn
-)->Course:
-    "Prepare a recipe's task for training. Raises `RecipeError` for a task without labels."
+    policy: Policy,  # its tokenizer makes the vocabulary
+    recipe: dict,  # a resolved recipe
+    seed: int,  # of everything that is drawn
+) -> Course:
+    """Prepare a recipe's task for training. Raises `RecipeError` for a task without labels."""
     task = load_task(recipe["task"])
-    if task.kind != "choice" or not task.labels: raise RecipeError(f"The closed loop writes behind labels, and the task {task.name} has none. Choose a task with labels, such as emoji-topic.")
+    if task.kind != "choice" or not task.labels:
+        raise RecipeError(
+            f"The closed loop writes behind labels, and the task {task.name} has none. Choose a task with labels, such"
+            " as emoji-topic."
+        )
     train_languages = list(recipe.get("train_languages") or recipe["languages"])
     settings, languages = training_settings(recipe.get("training", {})), {*train_languages, "en"} & set(task.languages)
     words = {code: list(task.label_words(code, recipe.get("label_words", "english"))) for code in languages}
-    return Course(task, template_of(task.name), words, seed_demonstrations(task, seed_languages(recipe)), study_vocabulary(policy, studied_texts(task, recipe, train_languages)),
-                  recipe["k"], settings, seed, training_pool(task, train_languages, seed, settings.items_per_language),
-                  training_pool(task, [code for code in train_languages if code in recipe["languages"] or code == "en"], seed, settings.items_per_language))
+    return Course(
+        task,
+        template_of(task.name),
+        words,
+        seed_demonstrations(task, seed_languages(recipe)),
+        study_vocabulary(policy, studied_texts(task, recipe, train_languages)),
+        recipe["k"],
+        settings,
+        seed,
+        training_pool(task, train_languages, seed, settings.items_per_language),
+        training_pool(
+            task,
+            [code for code in train_languages if code in recipe["languages"] or code == "en"],
+            seed,
+            settings.items_per_language,
+        ),
+    )
+
 
 def training_pool(
-    task:Task,                # a task with labels
-    languages:Sequence[str],  # training languages
-    seed:int,                 # of the order
-    per_language:int=0,       # items of each language, the same in all; 0 for all there are
-)->list[Example]:
-    "Return the training items of all languages in a seeded random order."
-    pool = [example for language in languages for example in task.examples(language, "train", limit=per_language or None)]
+    task: Task,  # a task with labels
+    languages: Sequence[str],  # training languages
+    seed: int,  # of the order
+    per_language: int = 0,  # items of each language, the same in all; 0 for all there are
+) -> list[Example]:
+    """Return the training items of all languages in a seeded random order."""
+    pool = [
+        example for language in languages for example in task.examples(language, "train", limit=per_language or None)
+    ]
     random.Random(seed).shuffle(pool)
     return pool
 
 # %% ../nbs/10b_objective.ipynb #0ed25fc6
 def label_log_probs(
-    policy:Policy,              # with gradients where its adapter is trainable
-    course:Course,              # task and prompts
-    examples:Sequence[Example], # queries
-    demonstrations:Sequence,    # one list per query
-)->torch.Tensor:
-    "Return log p(label | demonstrations, query), renormalised over the labels [queries, labels]."
-    prompts = [answer_prompt(course.template, demos, example.input) for demos, example in zip(demonstrations, examples, strict=True)]
+    policy: Policy,  # with gradients where its adapter is trainable
+    course: Course,  # task and prompts
+    examples: Sequence[Example],  # queries
+    demonstrations: Sequence,  # one list per query
+) -> torch.Tensor:
+    """Return log p(label | demonstrations, query), renormalised over the labels [queries, labels]."""
+    prompts = [
+        answer_prompt(course.template, demos, example.input)
+        for demos, example in zip(demonstrations, examples, strict=True)
+    ]
     encoded = encode_choices(policy, prompts, [answers(course.words[example.language]) for example in examples])
     return torch.log_softmax(choice_log_probs(policy, encoded, relative=True), dim=1)
 
+
 def write_sets(
-    policy:Policy,              # writes
-    course:Course,              # task, prompts, vocabulary
-    examples:Sequence[Example], # queries
-    n_sets:int,                 # G sets for each
-    seed:int,                   # of labels and sampling
+    policy: Policy,  # writes
+    course: Course,  # task, prompts, vocabulary
+    examples: Sequence[Example],  # queries
+    n_sets: int,  # G sets for each
+    seed: int,  # of labels and sampling
 ):
-    "Let the policy write G sets for each query, query by query."
+    """Let the policy write G sets for each query, query by query."""
     settings, labels, scores = course.settings, [], None
     if settings.labels == "likely":
-        with torch.no_grad(): scores = label_log_probs(policy, course, examples, [[]] * len(examples)).cpu().numpy()
+        with torch.no_grad():
+            scores = label_log_probs(policy, course, examples, [[]] * len(examples)).cpu().numpy()
     for number, example in enumerate(examples):
-        labels += choose_labels(course.words[example.language], 1, n_sets, course.k, settings.labels, None if scores is None else scores[number:number + 1], seed=seed * 100_003 + number)
-    return write_demonstrations(policy, course.template, course.seeds, [example.input for example in examples], [example.language for example in examples], labels,
-                                course.vocabulary, settings.temperature, settings.top_k or None, settings.max_tokens, seed=seed)
+        labels += choose_labels(
+            course.words[example.language],
+            1,
+            n_sets,
+            course.k,
+            settings.labels,
+            None if scores is None else scores[number : number + 1],
+            seed=seed * 100_003 + number,
+        )
+    return write_demonstrations(
+        policy,
+        course.template,
+        course.seeds,
+        [example.input for example in examples],
+        [example.language for example in examples],
+        labels,
+        course.vocabulary,
+        settings.temperature,
+        settings.top_k or None,
+        settings.max_tokens,
+        seed=seed,
+    )
 
 # %% ../nbs/10b_objective.ipynb #db676bec
 def coherence_of(
-    policy:Policy,         # the encoder, with gradients
-    demonstrations:Sequence, # some demonstrations
-)->torch.Tensor:
-    "Return the mean coherence loss of some demonstrations; labels are embedded as their words."
+    policy: Policy,  # the encoder, with gradients
+    demonstrations: Sequence,  # some demonstrations
+) -> torch.Tensor:
+    """Return the mean coherence loss of some demonstrations; labels are embedded as their words."""
     words = sorted({demo.output for demo in demonstrations})
     vectors = embed_texts(policy, [demo.input for demo in demonstrations] + words)
     outputs = torch.stack([vectors[len(demonstrations) + words.index(demo.output)] for demo in demonstrations])
-    return coherence_loss(vectors[:len(demonstrations)], outputs).mean()
+    return coherence_loss(vectors[: len(demonstrations)], outputs).mean()
+
 
 def policy_parts(
-    policy:Policy,           # with a trainable adapter
-    course:Course,           # vocabulary and settings
-    chosen:Sequence,         # written sets
-    advantages:torch.Tensor, # [sets]
-    reference:torch.Tensor|None=None, # [N] log-probabilities of the untrained policy
-)->dict:
-    "Return the policy gradient's loss and the KL to the untrained policy, averaged over the written tokens."
+    policy: Policy,  # with a trainable adapter
+    course: Course,  # vocabulary and settings
+    chosen: Sequence,  # written sets
+    advantages: torch.Tensor,  # [sets]
+    reference: torch.Tensor | None = None,  # [N] log-probabilities of the untrained policy
+) -> dict:
+    """Return the policy gradient's loss and the KL to the untrained policy, averaged over the written tokens."""
     log_probs, owners = written_log_probs(policy, chosen, course.vocabulary)
-    return {"policy_loss": policy_loss(log_probs, owners, advantages.to(policy.device)), "kl_base": kl_to_reference(log_probs, log_probs if reference is None else reference)}
+    return {
+        "policy_loss": policy_loss(log_probs, owners, advantages.to(policy.device)),
+        "kl_base": kl_to_reference(log_probs, log_probs if reference is None else reference),
+    }
+
 
 def reference_log_probs(
-    policy:Policy,     # its untrained base is used
-    course:Course,     # vocabulary and settings
-    batches:Sequence,  # of written sets
-)->list[torch.Tensor|None]:
-    "Return what the untrained policy thinks of the written tokens [N] of each batch; None where nothing is anchored to it."
-    if not course.settings.kl_weight: return [None] * len(batches)
+    policy: Policy,  # its untrained base is used
+    course: Course,  # vocabulary and settings
+    batches: Sequence,  # of written sets
+) -> list[torch.Tensor | None]:
+    """Return what the untrained policy thinks of the written tokens [N] of each batch; None where nothing is anchored
+    to it.
+    """
+    if not course.settings.kl_weight:
+        return [None] * len(batches)
     with torch.no_grad(), using_adapter(policy, None):
-        return side_by_side([lambda sets=sets: written_log_probs(policy, sets, course.vocabulary)[0] if sets else None for sets in batches], policy.device)
+        return side_by_side(
+            [
+                lambda sets=sets: written_log_probs(policy, sets, course.vocabulary)[0] if sets else None
+                for sets in batches
+            ],
+            policy.device,
+        )
+
 
 def draw_queries(
-    course:Course, # its pools are used
-    n:int,         # how many; no more than the pools hold
-    seed:int,      # of the draw
-)->list[Example]:
-    "Draw training queries, `study_share` of them from the study's own languages."
+    course: Course,  # its pools are used
+    n: int,  # how many; no more than the pools hold
+    seed: int,  # of the draw
+) -> list[Example]:
+    """Draw training queries, `study_share` of them from the study's own languages."""
     chance = random.Random(seed)
     own = min(round(n * course.settings.study_share), len(course.own))
     return chance.sample(course.own, own) + chance.sample(course.pool, min(n - own, len(course.pool)))
 
+
 def rehearsal_of(
-    course:Course, # its training languages are used
-    step:int,      # seeds the draw
-)->list[Example]:
-    "Return the further queries of a step that are answered without demonstrations."
+    course: Course,  # its training languages are used
+    step: int,  # seeds the draw
+) -> list[Example]:
+    """Return the further queries of a step that are answered without demonstrations."""
     return draw_queries(course, course.settings.rehearsal_queries, course.seed * 15_485_863 + step)
 
+
 def alone_loss(
-    policy:Policy,              # with a trainable adapter
-    course:Course,              # task, prompts, settings
-    examples:Sequence[Example], # queries
-    n:int,                      # queries of the whole step, of which these are a part
-    weight:float,               # of this loss
-)->tuple[torch.Tensor, dict]:
-    "Return the weighted answer loss without demonstrations, summed over these queries and divided by n."
-    log_probs, gold = label_log_probs(policy, course, examples, [[]] * len(examples)), course.gold(examples).to(policy.device)
+    policy: Policy,  # with a trainable adapter
+    course: Course,  # task, prompts, settings
+    examples: Sequence[Example],  # queries
+    n: int,  # queries of the whole step, of which these are a part
+    weight: float,  # of this loss
+) -> tuple[torch.Tensor, dict]:
+    """Return the weighted answer loss without demonstrations, summed over these queries and divided by n."""
+    log_probs, gold = (
+        label_log_probs(policy, course, examples, [[]] * len(examples)),
+        course.gold(examples).to(policy.device),
+    )
     loss = answer_loss(log_probs, gold).sum() / n
-    return weight * loss, {"answer_loss_alone": loss.item(), "accuracy_train_alone": (log_probs.argmax(1) == gold).sum().item() / n}
+    return weight * loss, {
+        "answer_loss_alone": loss.item(),
+        "accuracy_train_alone": (log_probs.argmax(1) == gold).sum().item() / n,
+    }
+
 
 @dataclass(frozen=True)
 class SetsPart:
-    "Some queries of a step with everything that was written for them."
-    examples:list        # queries
-    sets:list            # G written sets for each, query by query
-    chosen:list          # those of the sets that the policy gradient is estimated on
-    reference:torch.Tensor|None # [N] what the untrained policy thinks of the chosen ones' tokens
-    share:float          # of the step's queries
-    token_share:float    # of the tokens of all chosen sets
-    seed:int             # of what is drawn
+    """Some queries of a step with everything that was written for them."""
+
+    examples: list  # queries
+    sets: list  # G written sets for each, query by query
+    chosen: list  # those of the sets that the policy gradient is estimated on
+    reference: torch.Tensor | None  # [N] what the untrained policy thinks of the chosen ones' tokens
+    share: float  # of the step's queries
+    token_share: float  # of the tokens of all chosen sets
+    seed: int  # of what is drawn
+
 
 def sets_loss(
-    policy:Policy,              # with a trainable adapter
-    course:Course,              # task, prompts, settings
-    part:SetsPart,              # queries and sets
-    backward:Callable|None=None,# when given, terms that stand alone are back-propagated at once, which saves memory
-)->tuple[torch.Tensor, dict]:
-    "Return the share of the step's loss that these sets make, and all its terms as numbers; shares of a step add up."
-    settings, examples, demonstrations, owners = course.settings, part.examples, [item.demonstrations for item in part.sets], [item.query for item in part.sets]
+    policy: Policy,  # with a trainable adapter
+    course: Course,  # task, prompts, settings
+    part: SetsPart,  # queries and sets
+    # when given, terms that stand alone are back-propagated at once, which saves memory
+    backward: Callable | None = None,
+) -> tuple[torch.Tensor, dict]:
+    """Return the share of the step's loss that these sets make, and all its terms as numbers; shares of a step add up."""
+    settings, examples, demonstrations, owners = (
+        course.settings,
+        part.examples,
+        [item.demonstrations for item in part.sets],
+        [item.query for item in part.sets],
+    )
+
     def settled(term):
-        if backward is None or not term.requires_grad: return term
+        if backward is None or not term.requires_grad:
+            return term
         backward(term)
         return term.detach()
+
     gold = course.gold(examples).to(policy.device)[owners]
-    with torch.set_grad_enabled(settings.align_detach != "without"): log_without = label_log_probs(policy, course, examples, [[]] * len(examples))[owners]
+    with torch.set_grad_enabled(settings.align_detach != "without"):
+        log_without = label_log_probs(policy, course, examples, [[]] * len(examples))[owners]
     log_with = label_log_probs(policy, course, [examples[owner] for owner in owners], demonstrations)
     groups = (len(examples), len(owners) // len(examples))
-    reward = mix_reward(accuracy_reward(log_with, gold, settings.hard_accuracy).cpu().view(groups), set_diversity(policy, demonstrations).view(groups), settings.alpha, settings.beta)
-    terms = {"answer_loss": answer_loss(log_with, gold).mean() * part.share,
-             "align_kl": alignment_loss(log_with, log_without, settings.align_detach).mean() * part.share,
-             "align_kl_reverse": alignment_loss(log_with, log_without, settings.align_detach, reverse=True).mean() * part.share}
-    numbers = {"reward": reward.total.mean(), "reward_accuracy": reward.accuracy.mean(), "reward_diversity": reward.diversity.mean(),
-               "accuracy_variance": reward.covariance, "reward_variance": reward.variance, "accuracy_train": (log_with.argmax(1) == gold).float().mean(),
-               "leakage": np.mean([leakage(demos, examples[owner].input) for demos, owner in zip(demonstrations, owners)])}
-    total = settled(settings.answer_weight * terms["answer_loss"] + settings.lambda_align * terms["align_kl_reverse" if settings.align_reverse else "align_kl"])
+    reward = mix_reward(
+        accuracy_reward(log_with, gold, settings.hard_accuracy).cpu().view(groups),
+        set_diversity(policy, demonstrations).view(groups),
+        settings.alpha,
+        settings.beta,
+    )
+    terms = {
+        "answer_loss": answer_loss(log_with, gold).mean() * part.share,
+        "align_kl": alignment_loss(log_with, log_without, settings.align_detach).mean() * part.share,
+        "align_kl_reverse": (
+            alignment_loss(log_with, log_without, settings.align_detach, reverse=True).mean() * part.share
+        ),
+    }
+    numbers = {
+        "reward": reward.total.mean(),
+        "reward_accuracy": reward.accuracy.mean(),
+        "reward_diversity": reward.diversity.mean(),
+        "accuracy_variance": reward.covariance,
+        "reward_variance": reward.variance,
+        "accuracy_train": (log_with.argmax(1) == gold).float().mean(),
+        "leakage": np.mean([leakage(demos, examples[owner].input) for demos, owner in zip(demonstrations, owners)]),
+    }
+    total = settled(
+        settings.answer_weight * terms["answer_loss"]
+        + settings.lambda_align * terms["align_kl_reverse" if settings.align_reverse else "align_kl"]
+    )
     if part.chosen:
         advantages = group_advantages(reward.total)[sorted({item.query for item in part.chosen})].flatten()
-        terms |= {name: value * part.token_share for name, value in policy_parts(policy, course, part.chosen, advantages, part.reference).items()}
+        terms |= {
+            name: value * part.token_share
+            for name, value in policy_parts(policy, course, part.chosen, advantages, part.reference).items()
+        }
         total = total + settled(settings.policy_weight * terms["policy_loss"] + settings.kl_weight * terms["kl_base"])
     if settings.lambda_coh and course.k:
         pool = [demo for demos in demonstrations for demo in demos]
-        drawn = random.Random(part.seed).sample(pool, min(math.ceil(settings.coherence_demonstrations * part.share), len(pool)))
+        drawn = random.Random(part.seed).sample(
+            pool, min(math.ceil(settings.coherence_demonstrations * part.share), len(pool))
+        )
         terms["coherence"] = coherence_of(policy, drawn) * part.share
         total = total + settled(settings.lambda_coh * terms["coherence"])
-    return total, {name: float(value) * part.share for name, value in numbers.items()} | {name: value.item() for name, value in terms.items()}
+    return total, {name: float(value) * part.share for name, value in numbers.items()} | {
+        name: value.item() for name, value in terms.items()
+    }
+
 
 def sets_parts(
-    policy:Policy,              # with a trainable adapter
-    course:Course,              # task, prompts, settings
-    examples:Sequence[Example], # n queries
-    sets:Sequence,              # n * G written sets, query by query
-    step:int=0,                 # seeds what is drawn
-    piece:int=3,                # queries of a part
-)->list[Callable]:
-    "Return the loss of everything that has to do with the sets as functions that can be carried out side by side."
+    policy: Policy,  # with a trainable adapter
+    course: Course,  # task, prompts, settings
+    examples: Sequence[Example],  # n queries
+    sets: Sequence,  # n * G written sets, query by query
+    step: int = 0,  # seeds what is drawn
+    piece: int = 3,  # queries of a part
+) -> list[Callable]:
+    """Return the loss of everything that has to do with the sets as functions that can be carried out side by side."""
     settings, n, n_sets = course.settings, len(examples), len(sets) // len(examples)
     wanted = min(settings.policy_queries or n, n) if settings.policy_weight or settings.kl_weight else 0
-    drawn = set(random.Random(course.seed * 104_729 + step).sample(range(n), wanted))  # at random, so that the estimate has no bias
+    # at random, so that the estimate has no bias
+    drawn = set(random.Random(course.seed * 104_729 + step).sample(range(n), wanted))
     pieces = -(-n // piece)
     groups = [range(start, n, pieces) for start in range(pieces)]
-    batches = [[replace(sets[query * n_sets + number], query=place) for place, query in enumerate(group) for number in range(n_sets)] for group in groups]
+    batches = [
+        [
+            replace(sets[query * n_sets + number], query=place)
+            for place, query in enumerate(group)
+            for number in range(n_sets)
+        ]
+        for group in groups
+    ]
     chosen = [[item for item in batch if group[item.query] in drawn] for group, batch in zip(groups, batches)]
     tokens = [sum(sum(item.sampled) for item in items) for items in chosen]
     references = reference_log_probs(policy, course, chosen)
-    parts = [SetsPart([examples[query] for query in group], batches[number], chosen[number], references[number], len(group) / n, tokens[number] / max(1, sum(tokens)),
-                      (course.seed * 7919 + step) * 1009 + number) for number, group in enumerate(groups)]
+    parts = [
+        SetsPart(
+            [examples[query] for query in group],
+            batches[number],
+            chosen[number],
+            references[number],
+            len(group) / n,
+            tokens[number] / max(1, sum(tokens)),
+            (course.seed * 7919 + step) * 1009 + number,
+        )
+        for number, group in enumerate(groups)
+    ]
     return [lambda backward=None, part=part: sets_loss(policy, course, part, backward) for part in parts]
 
+
 def alone_parts(
-    policy:Policy,              # with a trainable adapter
-    course:Course,              # task, prompts, settings
-    examples:Sequence[Example], # queries
-    weight:float=1.0,           # of this loss
-    piece:int=32,               # queries of a part
-)->list[Callable]:
-    "Return the answer loss without demonstrations as functions that can be carried out side by side."
+    policy: Policy,  # with a trainable adapter
+    course: Course,  # task, prompts, settings
+    examples: Sequence[Example],  # queries
+    weight: float = 1.0,  # of this loss
+    piece: int = 32,  # queries of a part
+) -> list[Callable]:
+    """Return the answer loss without demonstrations as functions that can be carried out side by side."""
     pieces = -(-len(examples) // piece)
-    return [lambda backward=None, part=examples[start::pieces]: alone_loss(policy, course, part, len(examples), weight) for start in range(pieces)]
+    return [
+        lambda backward=None, part=examples[start::pieces]: alone_loss(policy, course, part, len(examples), weight)
+        for start in range(pieces)
+    ]
+
 
 def closed_loop_parts(
-    policy:Policy,              # with a trainable adapter
-    course:Course,              # task, prompts, settings
-    examples:Sequence[Example], # n queries
-    sets:Sequence,              # n * G written sets, query by query
-    step:int=0,                 # seeds what is drawn
-)->list[Callable]:
-    "Return the total loss of a step (ours; parts: see `losses` and `reward`) as functions whose losses add up."
+    policy: Policy,  # with a trainable adapter
+    course: Course,  # task, prompts, settings
+    examples: Sequence[Example],  # n queries
+    sets: Sequence,  # n * G written sets, query by query
+    step: int = 0,  # seeds what is drawn
+) -> list[Callable]:
+    """Return the total loss of a step (ours; parts: see `losses` and `reward`) as functions whose losses add up."""
     parts = sets_parts(policy, course, examples, sets, step)
     weight = course.settings.no_demonstrations_weight
     return parts + alone_parts(policy, course, [*examples, *rehearsal_of(course, step)], weight) if weight else parts
 
+
 def added(
-    numbers:Sequence[dict], # of the parts of a loss
-)->dict:
-    "Return the numbers of all parts; those of one name are shares of one mean and add up. The share of the advantage's variance follows from two sums."
+    numbers: Sequence[dict],  # of the parts of a loss
+) -> dict:
+    """Return the numbers of all parts; those of one name are shares of one mean and add up.
+
+    The share of the advantage's variance follows from two sums.
+    """
     total = {name: sum(part.get(name, 0.0) for part in numbers) for part in numbers for name in part}
-    if "reward_variance" not in total: return total
+    if "reward_variance" not in total:
+        return total
     covariance, variance = total.pop("accuracy_variance"), total.pop("reward_variance")
     share = covariance / variance if variance > 0 else float("nan")
     return total | {"share_accuracy": share, "share_diversity": 1 - share}
 
+
 def closed_loop_loss(
-    policy:Policy,              # with a trainable adapter
-    course:Course,              # task, prompts, settings
-    examples:Sequence[Example], # n queries
-    sets:Sequence,              # n * G written sets, query by query
-    step:int=0,                 # seeds what is drawn
-)->tuple[torch.Tensor, dict]:
-    "Return the total loss of a step, in one graph, and all its parts as numbers."
+    policy: Policy,  # with a trainable adapter
+    course: Course,  # task, prompts, settings
+    examples: Sequence[Example],  # n queries
+    sets: Sequence,  # n * G written sets, query by query
+    step: int = 0,  # seeds what is drawn
+) -> tuple[torch.Tensor, dict]:
+    """Return the total loss of a step, in one graph, and all its parts as numbers."""
     results = [part() for part in closed_loop_parts(policy, course, examples, sets, step)]
     return sum(loss for loss, _ in results), added([numbers for _, numbers in results])
 
+
 def add_gradients(
-    policy:Policy,            # with a trainable adapter
-    parts:Sequence[Callable], # each returns (loss, numbers); the losses add up
-)->tuple[float, dict]:
-    "Work out the parts' gradients side by side and add them to the parameters', in a fixed order; return the total loss and all numbers."
+    policy: Policy,  # with a trainable adapter
+    parts: Sequence[Callable],  # each returns (loss, numbers); the losses add up
+) -> tuple[float, dict]:
+    """Work out the parts' gradients side by side and add them to the parameters', in a fixed order; return the total
+    loss and all numbers.
+    """
     parameters = [parameter for parameter in policy.model.parameters() if parameter.requires_grad]
+
     def worked_out(part):
-        total:list[Any] = [None] * len(parameters)
+        total: list[Any] = [None] * len(parameters)
         value = 0.0
+
         def backward(loss):
             nonlocal value
             value += loss.item()
             for place, gradient in enumerate(torch.autograd.grad(loss, parameters, allow_unused=True)):
-                if gradient is not None: total[place] = gradient if total[place] is None else total[place].add_(gradient)
+                if gradient is not None:
+                    total[place] = gradient if total[place] is None else total[place].add_(gradient)
+
         loss, numbers = part(backward=backward)
-        if loss.requires_grad: backward(loss)
+        if loss.requires_grad:
+            backward(loss)
         return total, value, numbers
+
     results = side_by_side([partial(worked_out, part) for part in parts], policy.device)
     for gradients, _, _ in results:
         for parameter, gradient in zip(parameters, gradients):
-            if gradient is not None: parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
     return sum(value for _, value, _ in results), added([numbers for _, _, numbers in results])
 
 # %% ../nbs/10b_objective.ipynb #fd12397c
 def filtered_sets(
-    policy:Policy,               # untrained
-    course:Course,               # task, prompts, settings
-    examples:Sequence[Example],  # queries
-    progress:Callable|None=None, # called with (done, total, note)
-)->list[tuple]:
-    "Return (query, best set) for the queries that some self-written set answers rightly."
+    policy: Policy,  # untrained
+    course: Course,  # task, prompts, settings
+    examples: Sequence[Example],  # queries
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> list[tuple]:
+    """Return (query, best set) for the queries that some self-written set answers rightly."""
     kept, step = [], course.settings.queries_per_step
     for start in range(0, len(examples), step):
-        part = list(examples[start:start + step])
-        sets = write_sets(policy, course, part, course.settings.samples_per_query, seed=course.seed * 1_000_003 + 500_000 + start)
-        with torch.no_grad(): log_probs = label_log_probs(policy, course, [part[item.query] for item in sets], [item.demonstrations for item in sets])
+        part = list(examples[start : start + step])
+        sets = write_sets(
+            policy, course, part, course.settings.samples_per_query, seed=course.seed * 1_000_003 + 500_000 + start
+        )
+        with torch.no_grad():
+            log_probs = label_log_probs(
+                policy, course, [part[item.query] for item in sets], [item.demonstrations for item in sets]
+            )
         gold = course.gold(part)
         for query, example in enumerate(part):
             mine = [number for number, item in enumerate(sets) if item.query == query]
             best = max(mine, key=lambda number: log_probs[number, gold[query]].item())
-            if log_probs[best].argmax() == gold[query]: kept.append((example, sets[best]))
-        if progress: progress(min(start + step, len(examples)), len(examples), "warm-up: writing")
+            if log_probs[best].argmax() == gold[query]:
+                kept.append((example, sets[best]))
+        if progress:
+            progress(min(start + step, len(examples)), len(examples), "warm-up: writing")
     return kept
 
+
 def warm_up_parts(
-    policy:Policy,       # with a trainable adapter
-    course:Course,       # task, prompts, settings
-    pairs:Sequence,      # (query, kept set)
-)->list[Callable]:
-    "Return the loss of writing the kept sets and that of answering behind them."
+    policy: Policy,  # with a trainable adapter
+    course: Course,  # task, prompts, settings
+    pairs: Sequence,  # (query, kept set)
+) -> list[Callable]:
+    """Return the loss of writing the kept sets and that of answering behind them."""
+
     def writing(backward=None):
         loss = -written_log_probs(policy, [item for _, item in pairs], course.vocabulary)[0].mean()
         return loss, {"writing_loss": loss.item()}
+
     def answering(backward=None):
         examples = [example for example, _ in pairs]
-        loss = answer_loss(label_log_probs(policy, course, examples, [item.demonstrations for _, item in pairs]), course.gold(examples).to(policy.device)).mean()
+        loss = answer_loss(
+            label_log_probs(policy, course, examples, [item.demonstrations for _, item in pairs]),
+            course.gold(examples).to(policy.device),
+        ).mean()
         return loss, {"answer_loss": loss.item()}
+
     return [writing, answering]

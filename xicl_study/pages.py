@@ -16,73 +16,109 @@ from .storage import DataError, StudyError, read_json, write_text
 
 # %% ../nbs/14g_pages.ipynb #4426c790
 def read_part(
-    read,       # function without arguments that reads a part of the study
-    notes:list, # gets the reason when the part cannot be read
-    missing,    # what to return then
+    read,  # function without arguments that reads a part of the study
+    notes: list,  # gets the reason when the part cannot be read
+    missing,  # what to return then
 ):
-    "Return a part of a study, or `missing` and a note."
-    try: return read()
-    except StudyError as error: notes.append(str(error))
-    except (OSError, ValueError, KeyError, TypeError) as error: notes.append(f"{type(error).__name__}: {error}")
+    """Return a part of a study, or `missing` and a note."""
+    try:
+        return read()
+    except StudyError as error:
+        notes.append(str(error))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        notes.append(f"{type(error).__name__}: {error}")
     return missing
 
+
 def read_recipe(
-    path:str|Path, # recipe.yaml
-)->dict:
-    "Read a resolved recipe as a mapping. Raises `DataError` when it is missing or no recipe."
+    path: str | Path,  # recipe.yaml
+) -> dict:
+    """Read a resolved recipe as a mapping. Raises `DataError` when it is missing or no recipe."""
     import yaml
+
     path = Path(path)
-    if not path.is_file(): raise DataError(f"{path.name} does not exist.")
-    try: recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error: raise DataError(f"{path.name} is damaged ({str(error).splitlines()[0]}).") from error
-    if not isinstance(recipe, dict): raise DataError(f"{path.name} is not a recipe.")
+    if not path.is_file():
+        raise DataError(f"{path.name} does not exist.")
+    try:
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path.name} is damaged ({str(error).splitlines()[0]}).") from error
+    if not isinstance(recipe, dict):
+        raise DataError(f"{path.name} is not a recipe.")
     return recipe
 
 # %% ../nbs/14g_pages.ipynb #8c471657
 def page_links(
-    folder:Path, # of the study
-    pairs,       # (title, path inside the study or None)
-)->list[tuple[str, str]]:
-    "Return (title, address) of the files that are there."
-    return [(title, quote(str(path))) for title, path in pairs if path and (folder/path).is_file()]
+    folder: Path,  # of the study
+    pairs,  # (title, path inside the study or None)
+) -> list[tuple[str, str]]:
+    """Return (title, address) of the files that are there."""
+    return [(title, quote(str(path))) for title, path in pairs if path and (folder / path).is_file()]
+
 
 def kept_figures(
-    folder:Path, # of the study
-    notes:list,  # gets the reason when a file is gone
-)->list[dict]:
-    "Return a study's figures: file, title, alt, and data as base64."
+    folder: Path,  # of the study
+    notes: list,  # gets the reason when a file is gone
+) -> list[dict]:
+    """Return a study's figures: file, title, alt, and data as base64."""
     captions, found = {}, []
-    if (folder/"figures"/"captions.json").is_file(): captions = read_part(lambda: dict(read_json(folder/"figures"/"captions.json")), notes, {})
+    if (folder / "figures" / "captions.json").is_file():
+        captions = read_part(lambda: dict(read_json(folder / "figures" / "captions.json")), notes, {})
     for each in captions.get("figures", []):
-        data = read_part(lambda: (folder/"figures"/each["file"]).read_bytes(), notes, None)
-        if data: found.append({"file": each["file"], "title": each["title"], "alt": each["alt"], "data": base64.b64encode(data).decode()})
+        data = read_part(lambda: (folder / "figures" / each["file"]).read_bytes(), notes, None)
+        if data:
+            found.append(
+                {
+                    "file": each["file"],
+                    "title": each["title"],
+                    "alt": each["alt"],
+                    "data": base64.b64encode(data).decode(),
+                }
+            )
     notes.extend(captions.get("skipped", []))
     return found
 
+
 def _failures(folder, notes):
-    "Failed steps, with links to their log and notebook where these exist."
-    listed = read_part(lambda: read_json(folder/"failures.json"), notes, []) if (folder/"failures.json").is_file() else []
-    if not isinstance(listed, list): return []
-    return [{**each, "name": display_name(each["language"]) if each.get("language") else "",
-        "links": page_links(folder, [(kind, each.get(kind)) for kind in ("log", "notebook")])} for each in listed if isinstance(each, dict)]
+    """Failed steps, with links to their log and notebook where these exist."""
+    listed = (
+        read_part(lambda: read_json(folder / "failures.json"), notes, [])
+        if (folder / "failures.json").is_file()
+        else []
+    )
+    if not isinstance(listed, list):
+        return []
+    return [
+        {
+            **each,
+            "name": display_name(each["language"]) if each.get("language") else "",
+            "links": page_links(folder, [(kind, each.get(kind)) for kind in ("log", "notebook")]),
+        }
+        for each in listed
+        if isinstance(each, dict)
+    ]
+
 
 @dataclass(frozen=True)
 class StudyParts:
-    "What every page of a study begins with; a part that is missing or damaged is empty, and `notes` says so."
-    folder:Path         # of the study
-    recipe:dict         # the resolved recipe
-    environment:dict    # versions, hardware, commit
-    failures:list[dict] # failed steps: step, error, language, name, links
-    notes:list[str]     # why parts could not be read; a page adds to it
+    """What every page of a study begins with; a part that is missing or damaged is empty, and `notes` says so."""
+
+    folder: Path  # of the study
+    recipe: dict  # the resolved recipe
+    environment: dict  # versions, hardware, commit
+    failures: list[dict]  # failed steps: step, error, language, name, links
+    notes: list[str]  # why parts could not be read; a page adds to it
+
 
 def study_parts(
-    study_folder:str|Path, # outputs/<study>
-)->StudyParts:
-    "Read what every page of a study begins with. Raises `DataError` when the folder does not exist."
+    study_folder: str | Path,  # outputs/<study>
+) -> StudyParts:
+    """Read what every page of a study begins with. Raises `DataError` when the folder does not exist."""
     folder, notes = Path(study_folder), []
-    if not folder.is_dir(): raise DataError(f"{folder} does not exist. Run the study first: xicl run")
-    recipe = read_part(lambda: read_recipe(folder/"recipe.yaml"), notes, {})
-    environment = read_part(lambda: dict(read_json(folder/"environment.json")), notes, {})
+    if not folder.is_dir():
+        raise DataError(f"{folder} does not exist. Run the study first: xicl run")
+    recipe = read_part(lambda: read_recipe(folder / "recipe.yaml"), notes, {})
+    environment = read_part(lambda: dict(read_json(folder / "environment.json")), notes, {})
     return StudyParts(folder, recipe, environment, _failures(folder, notes), notes)
 
 # %% ../nbs/14g_pages.ipynb #d94dca6e
@@ -120,19 +156,33 @@ padding-inline-start:1.3rem}
 
 # %% ../nbs/14g_pages.ipynb #13882044
 def write_page(
-    parts:StudyParts, # from `study_parts`
-    template:str,     # Jinja template; gets the values below, and those that all pages share
-    **values,         # what this kind of page adds, its figures among them
-)->Path:
-    "Write report.html of a study and return its path."
+    parts: StudyParts,  # from `study_parts`
+    template: str,  # Jinja template; gets the values below, and those that all pages share
+    **values,  # what this kind of page adds, its figures among them
+) -> Path:
+    """Write report.html of a study and return its path."""
     from jinja2 import Environment
     from markupsafe import Markup
     import yaml
+
     folder, recipe, environment, notes = parts.folder, parts.recipe, parts.environment, parts.notes
-    page = Environment(autoescape=True, trim_blocks=True).from_string(template).render(
-        name=recipe.get("name") or folder.resolve().name, style=Markup(PAGE_STYLE), recipe=recipe, environment=environment, failures=parts.failures,
-        command=environment.get("command") or repeat_commands(folder, environment),
-        recipe_text=yaml.safe_dump(recipe, allow_unicode=True, sort_keys=False, width=100, default_flow_style=None),
-        environment_text=json.dumps(environment, indent=2, ensure_ascii=False), **values, notes=list(dict.fromkeys(notes)))
-    write_text(folder/"report.html", finish_page("\n".join(line for line in page.splitlines() if line.strip()) + "\n"))
-    return folder/"report.html"
+    page = (
+        Environment(autoescape=True, trim_blocks=True)
+        .from_string(template)
+        .render(
+            name=recipe.get("name") or folder.resolve().name,
+            style=Markup(PAGE_STYLE),
+            recipe=recipe,
+            environment=environment,
+            failures=parts.failures,
+            command=environment.get("command") or repeat_commands(folder, environment),
+            recipe_text=yaml.safe_dump(recipe, allow_unicode=True, sort_keys=False, width=100, default_flow_style=None),
+            environment_text=json.dumps(environment, indent=2, ensure_ascii=False),
+            **values,
+            notes=list(dict.fromkeys(notes)),
+        )
+    )
+    write_text(
+        folder / "report.html", finish_page("\n".join(line for line in page.splitlines() if line.strip()) + "\n")
+    )
+    return folder / "report.html"

@@ -17,97 +17,157 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from .evaluation import check_predictions
-from .human_eval import DEFAULT_SYSTEMS, DIMENSIONS, common_answers, printable, read_table, shown_examples, write_table, write_workbook
+from xicl_study.human_eval import (
+    DEFAULT_SYSTEMS,
+    DIMENSIONS,
+    common_answers,
+    printable,
+    read_table,
+    shown_examples,
+    write_table,
+    write_workbook,
+)
 from .storage import DataError, RecipeError, fingerprint, read_parquet, write_json, write_text
 
 # %% ../nbs/13b_panels.ipynb #a9fac61a
 @dataclass(frozen=True)
 class PowerAssumptions:
-    "What a sample size rests on. The defaults are guesses for a scale of 1 to 5; put in the numbers of a pilot where there is one."
+    """What a sample size rests on.
+
+    The defaults are guesses for a scale of 1 to 5; put in the numbers of a pilot where there is one.
+    """
+
     difference: float = 0.5  # smallest difference of two systems' mean scores that matters, in points
-    deviation: float = 1.0   # standard deviation of one rating, in points
-    correlation: float = 0.3 # of the ratings that two systems get on the same item
-    alpha: float = 0.05      # risk of a false finding over all pairs of systems, in one language
-    power: float = 0.8       # chance to find a difference of that size
+    deviation: float = 1.0  # standard deviation of one rating, in points
+    correlation: float = 0.3  # of the ratings that two systems get on the same item
+    alpha: float = 0.05  # risk of a false finding over all pairs of systems, in one language
+    power: float = 0.8  # chance to find a difference of that size
+
     def __post_init__(self):
-        wanted = {"difference": self.difference > 0, "deviation": self.deviation > 0, "correlation": -1 <= self.correlation < 1,
-            "alpha": 0 < self.alpha < 1, "power": self.alpha < self.power < 1}
+        wanted = {
+            "difference": self.difference > 0,
+            "deviation": self.deviation > 0,
+            "correlation": -1 <= self.correlation < 1,
+            "alpha": 0 < self.alpha < 1,
+            "power": self.alpha < self.power < 1,
+        }
         for name, right in wanted.items():
-            if not right: raise RecipeError(f"The power calculation cannot use {name} = {getattr(self, name)}. Differences are above 0, shares between 0 and 1.")
+            if not right:
+                raise RecipeError(
+                    f"The power calculation cannot use {name} = {getattr(self, name)}. Differences are above 0, shares"
+                    " between 0 and 1."
+                )
+
     @property
-    def difference_deviation(self): return self.deviation*np.sqrt(2*(1 - self.correlation))
+    def difference_deviation(self):
+        return self.deviation * np.sqrt(2 * (1 - self.correlation))
+
 
 def items_needed(
-    assumptions:PowerAssumptions, # what is expected
-    n_systems:int,                # systems that are compared, each with each
-)->int:
-    "Return the number of items per language that gives the wanted power (paired t test, statsmodels' `TTestPower`)."
+    assumptions: PowerAssumptions,  # what is expected
+    n_systems: int,  # systems that are compared, each with each
+) -> int:
+    """Return the number of items per language that gives the wanted power (paired t test, statsmodels' `TTestPower`)."""
     from statsmodels.stats.power import TTestPower
-    pairs = max(1, n_systems*(n_systems - 1)//2)
-    found = TTestPower().solve_power(assumptions.difference/assumptions.difference_deviation, alpha=assumptions.alpha/pairs, power=assumptions.power)
+
+    pairs = max(1, n_systems * (n_systems - 1) // 2)
+    found = TTestPower().solve_power(
+        assumptions.difference / assumptions.difference_deviation,
+        alpha=assumptions.alpha / pairs,
+        power=assumptions.power,
+    )
     return int(np.ceil(np.atleast_1d(found)[0]))
 
+
 def detectable_difference(
-    assumptions:PowerAssumptions, # what is expected
-    n_systems:int,                # systems that are compared, each with each
-    items:int,                    # items per language
-)->float:
-    "Return the smallest difference of mean scores that so many items find with the wanted power; infinite for fewer than 3 items."
+    assumptions: PowerAssumptions,  # what is expected
+    n_systems: int,  # systems that are compared, each with each
+    items: int,  # items per language
+) -> float:
+    """Return the smallest difference of mean scores that so many items find with the wanted power; infinite for fewer
+    than 3 items.
+    """
     from statsmodels.stats.power import TTestPower
-    pairs = max(1, n_systems*(n_systems - 1)//2)
-    if items < 3: return float("inf")
-    found = TTestPower().solve_power(nobs=items, alpha=assumptions.alpha/pairs, power=assumptions.power)
-    return float(np.atleast_1d(found)[0]*assumptions.difference_deviation)
+
+    pairs = max(1, n_systems * (n_systems - 1) // 2)
+    if items < 3:
+        return float("inf")
+    found = TTestPower().solve_power(nobs=items, alpha=assumptions.alpha / pairs, power=assumptions.power)
+    return float(np.atleast_1d(found)[0] * assumptions.difference_deviation)
+
 
 def power_lines(
-    assumptions:PowerAssumptions, # what is expected
-    n_systems:int,                # systems that are compared
-    items:int,                    # items that the sheets will have, per language
-)->list[str]:
-    "Say in plain words what a sample size rests on."
-    pairs = max(1, n_systems*(n_systems - 1)//2)
-    return [f"Assumed: one rating has a standard deviation of {assumptions.deviation:g} points; two systems' ratings of one item correlate by {assumptions.correlation:g}; "
-        f"alpha {assumptions.alpha:g} is shared by {pairs} pair(s) of systems; power {assumptions.power:g}; paired t test, two-sided.",
-        f"To find a difference of {assumptions.difference:g} points, {items_needed(assumptions, n_systems)} items per language are needed.",
-        f"The sheets have {items} items per language: they can find a difference of {detectable_difference(assumptions, n_systems, items):.2f} points."]
+    assumptions: PowerAssumptions,  # what is expected
+    n_systems: int,  # systems that are compared
+    items: int,  # items that the sheets will have, per language
+) -> list[str]:
+    """Say in plain words what a sample size rests on."""
+    pairs = max(1, n_systems * (n_systems - 1) // 2)
+    return [
+        (
+            f"Assumed: one rating has a standard deviation of {assumptions.deviation:g} points; two systems' ratings of"
+            f" one item correlate by {assumptions.correlation:g}; alpha {assumptions.alpha:g} is shared by {pairs}"
+            f" pair(s) of systems; power {assumptions.power:g}; paired t test, two-sided."
+        ),
+        (
+            f"To find a difference of {assumptions.difference:g} points, {items_needed(assumptions, n_systems)} items"
+            " per language are needed."
+        ),
+        (
+            f"The sheets have {items} items per language: they can find a difference of"
+            f" {detectable_difference(assumptions, n_systems, items):.2f} points."
+        ),
+    ]
 
 # %% ../nbs/13b_panels.ipynb #2d89bcd9
 @dataclass(frozen=True)
 class PanelDesign:
-    "How the work is shared among raters."
-    raters: int = 2           # people per language, 2 or more
-    overlap: float = 0.3      # share of the items that every rater gets
-    items: int|None = None    # items per language; None takes what the power calculation asks for
-    checks: int = 4           # attention checks per rater: every second one an instruction, the others a broken output
-    systems: tuple = DEFAULT_SYSTEMS # methods that are rated
-    seed: int = 0             # of every draw
-    power: PowerAssumptions = field(default_factory=PowerAssumptions) # for the number of items
+    """How the work is shared among raters."""
+
+    raters: int = 2  # people per language, 2 or more
+    overlap: float = 0.3  # share of the items that every rater gets
+    items: int | None = None  # items per language; None takes what the power calculation asks for
+    # attention checks per rater: every second one an instruction, the others a broken output
+    checks: int = 4
+    systems: tuple = DEFAULT_SYSTEMS  # methods that are rated
+    seed: int = 0  # of every draw
+    power: PowerAssumptions = field(default_factory=PowerAssumptions)  # for the number of items
+
     def __post_init__(self):
-        if self.raters < 2: raise RecipeError(f"--raters must be 2 or more, not {self.raters}: agreement can only be seen between people.")
-        if not 0 <= self.overlap <= 1: raise RecipeError(f"--overlap must be a share between 0 and 1, not {self.overlap:g}.")
-        if self.items is not None and self.items < 1: raise RecipeError(f"--items must be 1 or more, not {self.items}.")
-        if self.checks < 0: raise RecipeError(f"--checks must be 0 or more, not {self.checks}.")
-        if len(set(self.systems)) < 2: raise RecipeError("--systems must name two methods or more: one system cannot be compared.")
+        if self.raters < 2:
+            raise RecipeError(
+                f"--raters must be 2 or more, not {self.raters}: agreement can only be seen between people."
+            )
+        if not 0 <= self.overlap <= 1:
+            raise RecipeError(f"--overlap must be a share between 0 and 1, not {self.overlap:g}.")
+        if self.items is not None and self.items < 1:
+            raise RecipeError(f"--items must be 1 or more, not {self.items}.")
+        if self.checks < 0:
+            raise RecipeError(f"--checks must be 0 or more, not {self.checks}.")
+        if len(set(self.systems)) < 2:
+            raise RecipeError("--systems must name two methods or more: one system cannot be compared.")
+
 
 def deal_items(
-    items:list,                   # the items of one language
-    raters:int,                   # number of raters
-    overlap:float,                # share of the items that every rater gets
-    generator:np.random.Generator,# of the draw
-)->tuple[list, list[list]]:
-    "Return the items that all raters share, and for each rater the list of all their items, in a random order."
+    items: list,  # the items of one language
+    raters: int,  # number of raters
+    overlap: float,  # share of the items that every rater gets
+    generator: np.random.Generator,  # of the draw
+) -> tuple[list, list[list]]:
+    """Return the items that all raters share, and for each rater the list of all their items, in a random order."""
     drawn = [items[number] for number in generator.permutation(len(items))]
-    n_shared = min(len(items), int(np.ceil(overlap*len(items) - 1e-9)))
+    n_shared = min(len(items), int(np.ceil(overlap * len(items) - 1e-9)))
     shared, rest = drawn[:n_shared], drawn[n_shared:]
     hands = [shared + rest[rater::raters] for rater in range(raters)]
     return shared, [[hand[number] for number in generator.permutation(len(hand))] for hand in hands]
 
+
 def balanced_orders(
-    n_items:int,                  # how many orders
-    systems:list,                 # what is ordered
-    generator:np.random.Generator,# of the draw
-)->list[list]:
-    "Return an order of the systems for each item; each system stands in each place equally often, but for one."
+    n_items: int,  # how many orders
+    systems: list,  # what is ordered
+    generator: np.random.Generator,  # of the draw
+) -> list[list]:
+    """Return an order of the systems for each item; each system stands in each place equally often, but for one."""
     orders = []
     while len(orders) < n_items:
         drawn = [systems[number] for number in generator.permutation(len(systems))]
@@ -116,136 +176,270 @@ def balanced_orders(
     return orders[:n_items]
 
 # %% ../nbs/13b_panels.ipynb #f0ee3ed7
-KEY_COLUMNS = ("row", "rater", "language", "place", "block", "output", "kind", "expected", "item", "system", "k", "seed", "shared",
-    "query", "examples", "answer", "sheet")
+KEY_COLUMNS = (
+    "row",
+    "rater",
+    "language",
+    "place",
+    "block",
+    "output",
+    "kind",
+    "expected",
+    "item",
+    "system",
+    "k",
+    "seed",
+    "shared",
+    "query",
+    "examples",
+    "answer",
+    "sheet",
+)
 VISIBLE_COLUMNS = ("row", "item", "output", "query", "examples", "answer", *DIMENSIONS, "comment")
 CHECK_TEXT = "This row is a check. Please give it {score} in each of the columns."
 BROKEN_LIMIT = 2
 _CONSONANTS = np.array(list("bcdfghjkmnpqrstvwxz"))
 _NOISE = np.array(list("#%&§¤▯◊|/~"))
 
+
 def _new_name(generator, taken):
-    while (name := "".join(generator.choice(_CONSONANTS, 6))) in taken: pass
+    while (name := "".join(generator.choice(_CONSONANTS, 6))) in taken:
+        pass
     taken.add(name)
     return name
 
-def _noise(generator, n_words): return " ".join("".join(generator.choice(_NOISE, generator.integers(3, 8))) for _ in range(n_words))
+
+def _noise(generator, n_words):
+    return " ".join("".join(generator.choice(_NOISE, generator.integers(3, 8))) for _ in range(n_words))
+
 
 def _rater_blocks(answers, hand, systems, n_checks, generator):
-    "Return the blocks of one rater, a list of rows each: the systems of one item, with the checks drawn in."
+    """Return the blocks of one rater, a list of rows each: the systems of one item, with the checks drawn in."""
     blocks = []
     for item, order in zip(hand, balanced_orders(len(hand), systems, generator)):
-        blocks.append([{"kind": "rating", "expected": "", "item": item, "system": system, **answers[system, item]} for system in order])
+        blocks.append(
+            [
+                {"kind": "rating", "expected": "", "item": item, "system": system, **answers[system, item]}
+                for system in order
+            ]
+        )
     broken_in = generator.permutation(len(blocks))
     for number, kind in zip(range(n_checks), cycle(("instructed", "broken"))):
         if kind == "broken":
-            block = blocks[broken_in[number//2 % len(blocks)]]
-            check = {"examples": "\n".join(f"{place}. {_noise(generator, 3)} : {_noise(generator, 1)}" for place in (1, 2, 3)), "answer": _noise(generator, 1)}
-            block.insert(int(generator.integers(len(block) + 1)), {**block[0], **check, "kind": kind, "expected": BROKEN_LIMIT, "system": "check"})
+            block = blocks[broken_in[number // 2 % len(blocks)]]
+            check = {
+                "examples": "\n".join(
+                    f"{place}. {_noise(generator, 3)} : {_noise(generator, 1)}" for place in (1, 2, 3)
+                ),
+                "answer": _noise(generator, 1),
+            }
+            block.insert(
+                int(generator.integers(len(block) + 1)),
+                {**block[0], **check, "kind": kind, "expected": BROKEN_LIMIT, "system": "check"},
+            )
     for number in range(0, n_checks, 2):
         score = int(generator.integers(1, 6))
-        check = {"kind": "instructed", "expected": score, "item": f"check-{number + 1}", "system": "check", "k": 0, "seed": 0, "query": "—",
-            "examples": CHECK_TEXT.format(score=score), "answer": "—"}
+        check = {
+            "kind": "instructed",
+            "expected": score,
+            "item": f"check-{number + 1}",
+            "system": "check",
+            "k": 0,
+            "seed": 0,
+            "query": "—",
+            "examples": CHECK_TEXT.format(score=score),
+            "answer": "—",
+        }
         blocks.insert(int(generator.integers(1, len(blocks) + 1)), [check])
     return blocks
 
+
 def panel_key(
-    predictions:pd.DataFrame, # predictions, at least of this language
-    language:str,             # BCP-47 code
-    design:PanelDesign,       # raters, overlap, items, checks, systems
-)->pd.DataFrame:
-    "Draw the sheets of all raters of one language; one line per row of a sheet, in the order that the rater sees. Raises `DataError` when there is nothing to rate."
+    predictions: pd.DataFrame,  # predictions, at least of this language
+    language: str,  # BCP-47 code
+    design: PanelDesign,  # raters, overlap, items, checks, systems
+) -> pd.DataFrame:
+    """Draw the sheets of all raters of one language; one line per row of a sheet, in the order that the rater sees.
+
+    Raises `DataError` when there is nothing to rate.
+    """
     part, common = common_answers(predictions, language, design.systems)
     systems = [name for name in design.systems if name in set(part.method)]
-    if len(systems) < 2: raise DataError(f"In {language} only {systems[0]} was run of {', '.join(design.systems)}. A comparison needs two systems or more.")
+    if len(systems) < 2:
+        raise DataError(
+            f"In {language} only {systems[0]} was run of {', '.join(design.systems)}. A comparison needs two systems or"
+            " more."
+        )
     n_items = items_needed(design.power, len(systems)) if design.items is None else design.items
     chosen = list(np.random.default_rng(design.seed).permutation(common)[:n_items])
-    answers = {(row.method, row.item): {"k": int(row.k), "seed": int(row.seed), "query": printable(row.input), "examples": shown_examples(row.demonstrations),
-        "answer": printable(row.prediction)} for row in part[part["item"].isin(chosen)].itertuples()}
+    answers = {
+        (row.method, row.item): {
+            "k": int(row.k),
+            "seed": int(row.seed),
+            "query": printable(row.input),
+            "examples": shown_examples(row.demonstrations),
+            "answer": printable(row.prediction),
+        }
+        for row in part[part["item"].isin(chosen)].itertuples()
+    }
     generator, taken, rows = np.random.default_rng([design.seed, *language.encode()]), set(), []
     shared, hands = deal_items(chosen, design.raters, design.overlap, generator)
     for number, hand in enumerate(hands, 1):
-        if not hand: raise DataError(f"In {language} there are {len(chosen)} items for {design.raters} raters, so some get none. Ask fewer raters or raise --overlap.")
+        if not hand:
+            raise DataError(
+                f"In {language} there are {len(chosen)} items for {design.raters} raters, so some get none. Ask fewer"
+                " raters or raise --overlap."
+            )
         for block, outputs in enumerate(_rater_blocks(answers, hand, systems, design.checks, generator), 1):
-            rows += [{**output, "row": _new_name(generator, taken), "rater": f"{language}-{number}", "language": language, "block": block,
-                "output": chr(ord("A") + place), "shared": output["item"] in shared} for place, output in enumerate(outputs)]
+            rows += [
+                {
+                    **output,
+                    "row": _new_name(generator, taken),
+                    "rater": f"{language}-{number}",
+                    "language": language,
+                    "block": block,
+                    "output": chr(ord("A") + place),
+                    "shared": output["item"] in shared,
+                }
+                for place, output in enumerate(outputs)
+            ]
     key = pd.DataFrame(rows)
     key["place"] = key.groupby("rater").cumcount() + 1
-    marks = {rater: fingerprint(*part["row"], *part["query"], *part["examples"], *part["answer"]) for rater, part in key.groupby("rater")}
+    marks = {
+        rater: fingerprint(*part["row"], *part["query"], *part["examples"], *part["answer"])
+        for rater, part in key.groupby("rater")
+    }
     return key.assign(sheet=key.rater.map(marks))[list(KEY_COLUMNS)].astype({"expected": str, "item": str})
 
+
 def rater_rows(
-    key:pd.DataFrame, # a key
-    rater:str,        # one of its raters
-)->pd.DataFrame:
-    "Return what one rater sees: no system, no check marked as such, empty cells for the scores."
+    key: pd.DataFrame,  # a key
+    rater: str,  # one of its raters
+) -> pd.DataFrame:
+    """Return what one rater sees: no system, no check marked as such, empty cells for the scores."""
     part = key[key.rater == rater].sort_values("place")
-    rows = pd.DataFrame({"row": part["row"], "item": part["block"].astype(str), "output": part["output"], "query": part["query"],
-        "examples": part["examples"], "answer": part["answer"]})
+    rows = pd.DataFrame(
+        {
+            "row": part["row"],
+            "item": part["block"].astype(str),
+            "output": part["output"],
+            "query": part["query"],
+            "examples": part["examples"],
+            "answer": part["answer"],
+        }
+    )
     return rows.assign(**{name: "" for name in (*DIMENSIONS, "comment")})[list(VISIBLE_COLUMNS)].reset_index(drop=True)
 
 # %% ../nbs/13b_panels.ipynb #a283c87b
 def panel_instructions(
-    language:str,         # English name of the language
-    task_description:str, # what the systems were asked to do, one or two sentences
-    n_rows:int,           # rows of the sheet
-    translation:str="",   # the same in the raters' language, or nothing
-)->list[str]:
-    "Return the instructions for raters, one paragraph per entry."
+    language: str,  # English name of the language
+    task_description: str,  # what the systems were asked to do, one or two sentences
+    n_rows: int,  # rows of the sheet
+    translation: str = "",  # the same in the raters' language, or nothing
+) -> list[str]:
+    """Return the instructions for raters, one paragraph per entry."""
     return [
         f"Rating sheet for {language}",
-        f"What the systems did: {task_description}" if task_description else "Computer systems wrote examples for a query, and then answered the query.",
-        f"The sheet has {n_rows} rows. Rows with the same item number show what several systems made of the same query, as outputs A, B, C … "
-        "The systems are hidden, and their order changes from item to item. You may compare the outputs of an item with each other.",
+        (
+            f"What the systems did: {task_description}"
+            if task_description
+            else "Computer systems wrote examples for a query, and then answered the query."
+        ),
+        (
+            f"The sheet has {n_rows} rows. Rows with the same item number show what several systems made of the same"
+            " query, as outputs A, B, C … The systems are hidden, and their order changes from item to item. You may"
+            " compare the outputs of an item with each other."
+        ),
         "Give each row three whole numbers from 1 to 5:",
         *(f"{name.replace('_', ' ')}: {text.format(language=language)}" for name, text in DIMENSIONS.items()),
-        "An example is written as  text : label. Leave a cell empty only when you cannot judge it, and say why under comment.",
-        "A few rows are checks: some ask for a certain number, some show text that is plainly broken. Rate them as you see them.",
-        "Do not change the columns before the scores, and do not add or delete rows. You may stop at any time; a partly filled sheet is of use.",
+        (
+            "An example is written as  text : label. Leave a cell empty only when you cannot judge it, and say why"
+            " under comment."
+        ),
+        (
+            "A few rows are checks: some ask for a certain number, some show text that is plainly broken. Rate them as"
+            " you see them."
+        ),
+        (
+            "Do not change the columns before the scores, and do not add or delete rows. You may stop at any time; a"
+            " partly filled sheet is of use."
+        ),
         "An apostrophe at the start of a text keeps the program from reading the text as a formula. Ignore it.",
         *([translation] if translation else []),
     ]
 
-def _no_translation(): return {"labels": dict.fromkeys(VISIBLE_COLUMNS, ""), "instructions": ""}
+
+def _no_translation():
+    return {"labels": dict.fromkeys(VISIBLE_COLUMNS, ""), "instructions": ""}
+
 
 def read_translations(
-    path:str|Path, # translations.yaml; need not exist
-)->dict:
-    "Return headings and instructions by language. Raises `DataError` when the file cannot be read."
+    path: str | Path,  # translations.yaml; need not exist
+) -> dict:
+    """Return headings and instructions by language. Raises `DataError` when the file cannot be read."""
     import yaml
-    try: found = yaml.safe_load(Path(path).read_text(encoding="utf-8")) if Path(path).is_file() else {}
-    except (ValueError, yaml.YAMLError) as error: raise DataError(f"{path} is not YAML in UTF-8 ({str(error).splitlines()[0]}). Correct it or delete it.") from error
-    entries:list[Any] = [{} if entry is None else entry for entry in (found or {}).values()] if isinstance(found or {}, dict) else [None]
+
+    try:
+        found = yaml.safe_load(Path(path).read_text(encoding="utf-8")) if Path(path).is_file() else {}
+    except (ValueError, yaml.YAMLError) as error:
+        raise DataError(
+            f"{path} is not YAML in UTF-8 ({str(error).splitlines()[0]}). Correct it or delete it."
+        ) from error
+    entries: list[Any] = (
+        [{} if entry is None else entry for entry in (found or {}).values()]
+        if isinstance(found or {}, dict)
+        else [None]
+    )
     if not all(isinstance(entry, dict) and isinstance(entry.get("labels") or {}, dict) for entry in entries):
         raise DataError(f"{path} wants, for each language, `labels:` and `instructions:`. Correct it or delete it.")
-    return {str(code): {"labels": {name: str(text) for name, text in (entry.get("labels") or {}).items() if text}, "instructions": str(entry.get("instructions") or "")}
-        for code, entry in zip(found or {}, entries)}
+    return {
+        str(code): {
+            "labels": {name: str(text) for name, text in (entry.get("labels") or {}).items() if text},
+            "instructions": str(entry.get("instructions") or ""),
+        }
+        for code, entry in zip(found or {}, entries)
+    }
+
 
 def offer_translations(
-    path:str|Path,  # translations.yaml
-    languages,      # BCP-47 codes
+    path: str | Path,  # translations.yaml
+    languages,  # BCP-47 codes
 ):
-    "Write an empty entry for each language that has none; what is there stays."
+    """Write an empty entry for each language that has none; what is there stays."""
     import yaml
+
     known = read_translations(path)
     entries = {code: {**_no_translation(), **known.get(code, {})} for code in dict.fromkeys([*known, *languages])}
-    for entry in entries.values(): entry["labels"] = {**dict.fromkeys(VISIBLE_COLUMNS, ""), **entry["labels"]}
-    head = "# Translations for the rating sheets. Fill in what you can and run `xicl sheets` again; the English text stays above it.\n"
+    for entry in entries.values():
+        entry["labels"] = {**dict.fromkeys(VISIBLE_COLUMNS, ""), **entry["labels"]}
+    head = (
+        "# Translations for the rating sheets. Fill in what you can and run `xicl sheets` again; the English text stays"
+        " above it.\n"
+    )
     write_text(path, head + yaml.safe_dump(entries, allow_unicode=True, sort_keys=False))
 
 # %% ../nbs/13b_panels.ipynb #7593f330
 def label_studio_config(
-    language:str,         # English name of the language
-    direction:str="ltr",  # "rtl" for languages written from right to left
-    labels:dict|None=None,# translated headings
-)->str:
-    "Return the labelling configuration (XML) of a Label Studio project: a query, and under it each output with its three ratings."
+    language: str,  # English name of the language
+    direction: str = "ltr",  # "rtl" for languages written from right to left
+    labels: dict | None = None,  # translated headings
+) -> str:
+    """Return the labelling configuration (XML) of a Label Studio project: a query, and under it each output with its
+    three ratings.
+    """
     from xml.sax.saxutils import quoteattr
+
     labels = labels or {}
-    def heading(name, text): return quoteattr(" · ".join(filter(None, (text, labels.get(name)))))
-    scores = "\n".join(f'''      <Header size="5" value={heading(name, f"{name.replace('_', ' ')}: {text.format(language=language)}")}/>
-      <Rating name="{name}_{{{{idx}}}}" toName="answer_{{{{idx}}}}" maxRating="5" defaultValue="0"/>''' for name, text in DIMENSIONS.items())
-    return f'''<View>
+
+    def heading(name, text):
+        return quoteattr(" · ".join(filter(None, (text, labels.get(name)))))
+
+    scores = "\n".join(
+        f"""      <Header size="5" value={heading(name, f"{name.replace('_', ' ')}: {text.format(language=language)}")}/>
+      <Rating name="{name}_{{{{idx}}}}" toName="answer_{{{{idx}}}}" maxRating="5" defaultValue="0"/>"""
+        for name, text in DIMENSIONS.items()
+    )
+    return f"""<View>
   <Style>.shown {{ direction: {direction}; text-align: {"right" if direction == "rtl" else "left"}; white-space: pre-wrap; }}</Style>
   <Header size="3" value={quoteattr(f"Rating sheet for {language}")}/>
   <Header size="4" value={heading("query", "query")}/>
@@ -262,97 +456,162 @@ def label_studio_config(
     </View>
   </Repeater>
 </View>
-'''
+"""
+
 
 def label_studio_tasks(
-    rows:pd.DataFrame, # what one rater sees
-)->list[dict]:
-    "Return one task per item, with its outputs in the order of the sheet."
-    return [{"data": {"item": block, "query": part["query"].iloc[0], "outputs": part[["row", "output", "examples", "answer"]].to_dict("records")}}
-        for block, part in rows.groupby("item", sort=False)]
+    rows: pd.DataFrame,  # what one rater sees
+) -> list[dict]:
+    """Return one task per item, with its outputs in the order of the sheet."""
+    return [
+        {
+            "data": {
+                "item": block,
+                "query": part["query"].iloc[0],
+                "outputs": part[["row", "output", "examples", "answer"]].to_dict("records"),
+            }
+        }
+        for block, part in rows.groupby("item", sort=False)
+    ]
 
 # %% ../nbs/13b_panels.ipynb #f758084e
 def study_predictions(
-    study:str|Path,           # a study's folder
-    languages=None,           # BCP-47 codes; all when None
-    experiment:str="main_result", # whose runs
-)->tuple[dict[str, pd.DataFrame], list[str]]:
-    "Return the predictions of a study by language, and a note for each language whose predictions cannot be used. Raises `DataError` when there are none at all."
+    study: str | Path,  # a study's folder
+    languages=None,  # BCP-47 codes; all when None
+    experiment: str = "main_result",  # whose runs
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Return the predictions of a study by language, and a note for each language whose predictions cannot be used.
+
+    Raises `DataError` when there are none at all.
+    """
     study, found, notes = Path(study), {}, []
     paths = sorted(study.glob(f"runs/{experiment}/*/*/predictions.parquet"))
-    if not paths: raise DataError(f"There are no predictions in {study}. Name the folder of a study that was run, for example outputs/laptop.")
+    if not paths:
+        raise DataError(
+            f"There are no predictions in {study}. Name the folder of a study that was run, for example outputs/laptop."
+        )
     for path in paths:
         code = path.parts[-3]
-        if languages is not None and code not in languages: continue
+        if languages is not None and code not in languages:
+            continue
         try:
             table = read_parquet(path)
             check_predictions(table, ("input", "prediction", "demonstrations"))
             found.setdefault(code, []).append(table)
-        except DataError as error: notes.append(f"{code}: {error}")
+        except DataError as error:
+            notes.append(f"{code}: {error}")
     for code in languages or ():
-        if code not in found and not any(note.startswith(f"{code}: ") for note in notes): notes.append(f"{code}: the study has no predictions in it.")
+        if code not in found and not any(note.startswith(f"{code}: ") for note in notes):
+            notes.append(f"{code}: the study has no predictions in it.")
     return {code: pd.concat(tables, ignore_index=True) for code, tables in found.items()}, notes
 
 # %% ../nbs/13b_panels.ipynb #3622f2fe
 @dataclass(frozen=True)
 class Panel:
-    "What was written for a study's raters."
-    folder: Path        # human/ in the study's folder
-    sheets: pd.DataFrame# one line per sheet: language, rater, items, rows, folder
-    power: list[str]    # what the number of items rests on
-    notes: list[str]    # languages that were left out, and why
+    """What was written for a study's raters."""
+
+    folder: Path  # human/ in the study's folder
+    sheets: pd.DataFrame  # one line per sheet: language, rater, items, rows, folder
+    power: list[str]  # what the number of items rests on
+    notes: list[str]  # languages that were left out, and why
+
 
 def read_panel_key(
-    study:str|Path, # a study's folder
-)->pd.DataFrame:
-    "Read the key of a study's sheets. Raises `DataError` when it is missing or is no such key."
-    path = Path(study)/"human"/"key.csv"
-    if not path.is_file(): raise DataError(f"{path} does not exist. Make the sheets first: xicl sheets {study}")
+    study: str | Path,  # a study's folder
+) -> pd.DataFrame:
+    """Read the key of a study's sheets. Raises `DataError` when it is missing or is no such key."""
+    path = Path(study) / "human" / "key.csv"
+    if not path.is_file():
+        raise DataError(f"{path} does not exist. Make the sheets first: xicl sheets {study}")
     key = read_table(path)
     missing = [name for name in KEY_COLUMNS if name not in key]
-    if missing: raise DataError(f"{path} lacks the column(s) {', '.join(missing)}. Make the sheets again with this version.")
-    try: return key.assign(shared=key.shared == "True").astype({name: int for name in ("place", "block", "k", "seed")})
-    except ValueError as error: raise DataError(f"{path} was edited: {error}. Bring back the file that `xicl sheets` wrote.") from error
+    if missing:
+        raise DataError(f"{path} lacks the column(s) {', '.join(missing)}. Make the sheets again with this version.")
+    try:
+        return key.assign(shared=key.shared == "True").astype({name: int for name in ("place", "block", "k", "seed")})
+    except ValueError as error:
+        raise DataError(f"{path} was edited: {error}. Bring back the file that `xicl sheets` wrote.") from error
+
 
 def _write_language(folder, key, language, translation, description):
     from xicl_study.languages import language as find_language
+
     spoken, lines = find_language(language), []
-    write_text(folder/"label-studio.xml", label_studio_config(spoken.name, spoken.direction, translation.get("labels")))
+    write_text(
+        folder / "label-studio.xml", label_studio_config(spoken.name, spoken.direction, translation.get("labels"))
+    )
     for rater in key.rater.unique():
         rows = rater_rows(key, rater)
         paragraphs = panel_instructions(spoken.name, description, len(rows), translation.get("instructions", ""))
-        write_workbook(folder/f"{rater}.xlsx", rows, paragraphs, spoken.direction, translation.get("labels"))
-        write_table(folder/f"{rater}.csv", rows)
-        write_json(folder/f"{rater}.label-studio.json", label_studio_tasks(rows))
-        write_text(folder/f"{rater}.instructions.txt", "\n\n".join(paragraphs) + "\n")
-        lines.append({"language": language, "rater": rater, "items": int(key[(key.rater == rater) & (key.kind == "rating")]["item"].nunique()), "rows": len(rows)})
+        write_workbook(folder / f"{rater}.xlsx", rows, paragraphs, spoken.direction, translation.get("labels"))
+        write_table(folder / f"{rater}.csv", rows)
+        write_json(folder / f"{rater}.label-studio.json", label_studio_tasks(rows))
+        write_text(folder / f"{rater}.instructions.txt", "\n\n".join(paragraphs) + "\n")
+        lines.append(
+            {
+                "language": language,
+                "rater": rater,
+                "items": int(key[(key.rater == rater) & (key.kind == "rating")]["item"].nunique()),
+                "rows": len(rows),
+            }
+        )
     return lines
 
+
 def write_panel(
-    study:str|Path,           # a study's folder
-    design:PanelDesign=PanelDesign(), # raters, overlap, items, checks, systems
-    languages=None,           # BCP-47 codes; all that have predictions when None
-    task_description:str="",  # what the systems were asked to do, one or two sentences
-    force:bool=False,         # make new sheets although there is a key; sheets that are out can then not be read any more
-)->Panel:
-    "Write the sheets of all raters and languages with their key. Raises `DataError` when there is nothing to rate, or another key would be lost."
-    folder, keys = Path(study)/"human", {}
+    study: str | Path,  # a study's folder
+    design: PanelDesign = PanelDesign(),  # raters, overlap, items, checks, systems
+    languages=None,  # BCP-47 codes; all that have predictions when None
+    task_description: str = "",  # what the systems were asked to do, one or two sentences
+    # make new sheets although there is a key; sheets that are out can then not be read any more
+    force: bool = False,
+) -> Panel:
+    """Write the sheets of all raters and languages with their key.
+
+    Raises `DataError` when there is nothing to rate, or another key would be lost.
+    """
+    folder, keys = Path(study) / "human", {}
     predictions, notes = study_predictions(study, languages)
     for language, table in predictions.items():
-        try: keys[language] = panel_key(table, language, design)
-        except DataError as error: notes.append(f"{language}: {error}")
-    if not keys: raise DataError(f"No sheet could be made. {' '.join(notes)}")
+        try:
+            keys[language] = panel_key(table, language, design)
+        except DataError as error:
+            notes.append(f"{language}: {error}")
+    if not keys:
+        raise DataError(f"No sheet could be made. {' '.join(notes)}")
     key = pd.concat(keys.values(), ignore_index=True)
-    if (folder/"key.csv").is_file() and not force and set(read_panel_key(study)["sheet"]) != set(key["sheet"]):
-        raise DataError(f"{folder} already has sheets of another design. Filled sheets would not fit new ones; add --force to replace them.")
-    if force: shutil.rmtree(folder/"sheets", ignore_errors=True) # no sheet of an older design may be sent out
-    offer_translations(folder/"translations.yaml", keys)
-    translations = read_translations(folder/"translations.yaml")
-    lines = [line for language, part in keys.items()
-        for line in _write_language(folder/"sheets"/language, part, language, translations.get(language, {}), task_description)]
-    n_systems, n_items = (int(key[key.kind == "rating"].groupby("language")[name].nunique().min()) for name in ("system", "item"))
+    if (folder / "key.csv").is_file() and not force and set(read_panel_key(study)["sheet"]) != set(key["sheet"]):
+        raise DataError(
+            f"{folder} already has sheets of another design. Filled sheets would not fit new ones; add --force to"
+            " replace them."
+        )
+    if force:
+        shutil.rmtree(folder / "sheets", ignore_errors=True)  # no sheet of an older design may be sent out
+    offer_translations(folder / "translations.yaml", keys)
+    translations = read_translations(folder / "translations.yaml")
+    lines = [
+        line
+        for language, part in keys.items()
+        for line in _write_language(
+            folder / "sheets" / language, part, language, translations.get(language, {}), task_description
+        )
+    ]
+    n_systems, n_items = (
+        int(key[key.kind == "rating"].groupby("language")[name].nunique().min()) for name in ("system", "item")
+    )
     power = power_lines(design.power, n_systems, n_items)
-    write_json(folder/"design.json", {"raters": design.raters, "overlap": design.overlap, "items": n_items, "checks": design.checks, "systems": list(design.systems),
-        "seed": design.seed, "power": power, "notes": notes})
-    write_table(folder/"key.csv", key)
+    write_json(
+        folder / "design.json",
+        {
+            "raters": design.raters,
+            "overlap": design.overlap,
+            "items": n_items,
+            "checks": design.checks,
+            "systems": list(design.systems),
+            "seed": design.seed,
+            "power": power,
+            "notes": notes,
+        },
+    )
+    write_table(folder / "key.csv", key)
     return Panel(folder, pd.DataFrame(lines), power, notes)

@@ -16,102 +16,169 @@ from .storage import DataError, ModelError, UnknownNameError, fingerprint
 # %% ../nbs/11a_preference_rows.ipynb #0f590472
 TABLES = {"pairs": ("chosen", "rejected"), "answers": ("completion",), "prompts": ()}
 
+
 def check_rows(
-    rows:pd.DataFrame, # a table of one of the three kinds
-    kind:str,          # "pairs", "answers" or "prompts"
-)->pd.DataFrame:
-    "Return the columns of a table. Raises `DataError` when it is empty, lacks a column or a text, or holds pairs of equal answers."
+    rows: pd.DataFrame,  # a table of one of the three kinds
+    kind: str,  # "pairs", "answers" or "prompts"
+) -> pd.DataFrame:
+    """Return the columns of a table.
+
+    Raises `DataError` when it is empty, lacks a column or a text, or holds pairs of equal answers.
+    """
     columns = ["prompt_id", "language", "prompt", *TABLES[kind]]
     missing = [name for name in columns if name not in rows]
-    if missing: raise DataError(f"The {kind} lack the column(s) {', '.join(missing)}. Expected: {', '.join(columns)}.")
-    if not len(rows): raise DataError(f"There are no {kind} to train on. Look at the counts of the step that made them; all prompts may have been skipped.")
+    if missing:
+        raise DataError(f"The {kind} lack the column(s) {', '.join(missing)}. Expected: {', '.join(columns)}.")
+    if not len(rows):
+        raise DataError(
+            f"There are no {kind} to train on. Look at the counts of the step that made them; all prompts may have been"
+            " skipped."
+        )
     for name in columns[2:]:
         absent = ~rows[name].map(lambda text: isinstance(text, str)).astype(bool)
-        if absent.any(): raise DataError(f"{int(absent.sum())} of the {kind} have no text in {name!r}, the first for prompt {rows.prompt_id[absent].iloc[0]!r}. Leave them out.")
+        if absent.any():
+            raise DataError(
+                f"{int(absent.sum())} of the {kind} have no text in {name!r}, the first for prompt"
+                f" {rows.prompt_id[absent].iloc[0]!r}. Leave them out."
+            )
     if kind == "pairs" and (same := rows.chosen == rows.rejected).any():
-        raise DataError(f"In {int(same.sum())} pairs the chosen answer equals the rejected one, first for prompt {rows.prompt_id[same].iloc[0]!r}; they teach nothing. Make the pairs again.")
+        raise DataError(
+            f"In {int(same.sum())} pairs the chosen answer equals the rejected one, first for prompt"
+            f" {rows.prompt_id[same].iloc[0]!r}; they teach nothing. Make the pairs again."
+        )
     return rows[columns].reset_index(drop=True)
 
+
 def as_turns(
-    row:dict,      # texts of one row
-    settings:PreferenceSettings, # its `chat`
-)->dict:
-    "Return the texts as TRL wants them: as they are, or as turns of a conversation."
-    if not settings.chat: return row
-    return {name: [{"role": "user" if name == "prompt" else "assistant", "content": text}] for name, text in row.items()}
+    row: dict,  # texts of one row
+    settings: PreferenceSettings,  # its `chat`
+) -> dict:
+    """Return the texts as TRL wants them: as they are, or as turns of a conversation."""
+    if not settings.chat:
+        return row
+    return {
+        name: [{"role": "user" if name == "prompt" else "assistant", "content": text}] for name, text in row.items()
+    }
+
 
 def row_lengths(
-    policy:Policy,       # its tokenizer is used
-    rows:pd.DataFrame,   # checked
-    settings:PreferenceSettings, # its `chat`
-)->np.ndarray:
-    "Return the tokens of prompt and longest answer [rows], end of the text included."
+    policy: Policy,  # its tokenizer is used
+    rows: pd.DataFrame,  # checked
+    settings: PreferenceSettings,  # its `chat`
+) -> np.ndarray:
+    """Return the tokens of prompt and longest answer [rows], end of the text included."""
     answers = [name for name in ("chosen", "rejected", "completion") if name in rows]
+
     def length(prompt, answer):
-        if not settings.chat: return len(policy.encode(prompt + answer)) + 1
+        if not settings.chat:
+            return len(policy.encode(prompt + answer)) + 1
         turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
         return len(policy.tokenizer.apply_chat_template(turns, return_dict=False)) + 1
-    return np.array([max(length(row["prompt"], row[name]) for name in answers) if answers else length(row["prompt"], "") for row in rows.to_dict("records")])
+
+    return np.array(
+        [
+            max(length(row["prompt"], row[name]) for name in answers) if answers else length(row["prompt"], "")
+            for row in rows.to_dict("records")
+        ]
+    )
+
 
 def fitting_rows(
-    policy:Policy,      # its tokenizer is used
-    rows:pd.DataFrame,  # of one of the three kinds
-    kind:str,           # "pairs", "answers" or "prompts"
-    settings:PreferenceSettings, # longest row; for prompts, less the longest answer
-)->tuple[pd.DataFrame, dict[str, int]]:
-    "Return the rows that fit and the counts. Raises `DataError` for bad rows or when none fits, `ModelError` when turns are wanted and the model has no chat template."
+    policy: Policy,  # its tokenizer is used
+    rows: pd.DataFrame,  # of one of the three kinds
+    kind: str,  # "pairs", "answers" or "prompts"
+    settings: PreferenceSettings,  # longest row; for prompts, less the longest answer
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the rows that fit and the counts.
+
+    Raises `DataError` for bad rows or when none fits, `ModelError` when turns are wanted and the model has no chat
+    template.
+    """
     rows = check_rows(rows, kind)
-    if settings.chat and not getattr(policy.tokenizer, "chat_template", None): raise ModelError(f"The policy {policy.name!r} has no chat template. Set preference.chat to false.")
-    longest = min(settings.max_length, getattr(policy.config, "max_position_embeddings", None) or settings.max_length) - (settings.max_new_tokens if kind == "prompts" else 0)
+    if settings.chat and not getattr(policy.tokenizer, "chat_template", None):
+        raise ModelError(f"The policy {policy.name!r} has no chat template. Set preference.chat to false.")
+    longest = min(
+        settings.max_length, getattr(policy.config, "max_position_embeddings", None) or settings.max_length
+    ) - (settings.max_new_tokens if kind == "prompts" else 0)
     fits = row_lengths(policy, rows, settings) <= longest
-    if not fits.any(): raise DataError(f"All {len(rows)} {kind} are longer than {longest} tokens. Raise preference.max_length, or write shorter answers.")
+    if not fits.any():
+        raise DataError(
+            f"All {len(rows)} {kind} are longer than {longest} tokens. Raise preference.max_length, or write shorter"
+            " answers."
+        )
     return rows[fits].reset_index(drop=True), {kind: len(rows), "too_long": int((~fits).sum()), "kept": int(fits.sum())}
 
 # %% ../nbs/11a_preference_rows.ipynb #234be1b7
 def prompt_texts(
-    rows:pd.DataFrame,    # columns prompt_id and language
-    prompts:pd.DataFrame, # columns prompt_id, language, prompt
-)->list[str]:
-    "Return the prompt of each row. Raises `DataError` when one is missing or a prompt id appears twice in a language."
+    rows: pd.DataFrame,  # columns prompt_id and language
+    prompts: pd.DataFrame,  # columns prompt_id, language, prompt
+) -> list[str]:
+    """Return the prompt of each row.
+
+    Raises `DataError` when one is missing or a prompt id appears twice in a language.
+    """
     known = prompts.set_index(["prompt_id", "language"])["prompt"]
-    if known.index.has_duplicates: raise DataError(f"The prompt {known.index[known.index.duplicated()][0]} appears twice. Prompt ids must be unique in a language.")
+    if known.index.has_duplicates:
+        raise DataError(
+            f"The prompt {known.index[known.index.duplicated()][0]} appears twice. Prompt ids must be unique in a"
+            " language."
+        )
     found = known.reindex(pd.MultiIndex.from_frame(rows[["prompt_id", "language"]]))
-    if found.isna().any(): raise DataError(f"There is no prompt {found.index[found.isna()][0]}. Give the prompts that the answers were written to.")
+    if found.isna().any():
+        raise DataError(
+            f"There is no prompt {found.index[found.isna()][0]}. Give the prompts that the answers were written to."
+        )
     return found.tolist()
 
+
 def pair_rows(
-    pairs:pd.DataFrame,      # columns prompt_id, prompt_language, and the keys `chosen` and `rejected`
-    candidates:pd.DataFrame, # columns key and answer
-    prompts:pd.DataFrame,    # columns prompt_id, language, prompt
-)->pd.DataFrame:
-    "Return pairs with texts in place of keys. Raises `DataError` when a key or a prompt is unknown."
+    pairs: pd.DataFrame,  # columns prompt_id, prompt_language, and the keys `chosen` and `rejected`
+    candidates: pd.DataFrame,  # columns key and answer
+    prompts: pd.DataFrame,  # columns prompt_id, language, prompt
+) -> pd.DataFrame:
+    """Return pairs with texts in place of keys. Raises `DataError` when a key or a prompt is unknown."""
     answers = candidates.set_index("key")["answer"]
     rows = pairs[["prompt_id"]].assign(language=pairs.prompt_language)
     rows["prompt"] = prompt_texts(rows, prompts)
     for name in ("chosen", "rejected"):
         rows[name] = pairs[name].map(answers)
-        if rows[name].isna().any(): raise DataError(f"The {name} candidate {pairs[name][rows[name].isna()].iloc[0]!r} has no answer. Use the candidates that the pairs were made of.")
+        if rows[name].isna().any():
+            raise DataError(
+                f"The {name} candidate {pairs[name][rows[name].isna()].iloc[0]!r} has no answer. Use the candidates"
+                " that the pairs were made of."
+            )
     return rows
 
+
 def max_reward_rows(
-    candidates:pd.DataFrame,  # columns prompt_id, language, answer and the reward; NaN where it is missing
-    prompts:pd.DataFrame,     # columns prompt_id, language, prompt
-    pool:str="in_language",   # "in_language": one answer per prompt and language; "all_languages": one per prompt
-    reward:str="reward",      # column of the reward
-)->tuple[pd.DataFrame, int]:
-    "Return the answers with the highest reward, the first of equal ones, and how many prompts were skipped because none has a reward."
+    candidates: pd.DataFrame,  # columns prompt_id, language, answer and the reward; NaN where it is missing
+    prompts: pd.DataFrame,  # columns prompt_id, language, prompt
+    pool: str = "in_language",  # "in_language": one answer per prompt and language; "all_languages": one per prompt
+    reward: str = "reward",  # column of the reward
+) -> tuple[pd.DataFrame, int]:
+    """Return the answers with the highest reward, the first of equal ones, and how many prompts were skipped because
+    none has a reward.
+    """
     by = {"in_language": ["prompt_id", "language"], "all_languages": ["prompt_id"]}
-    if pool not in by: raise UnknownNameError("pool", pool, by)
+    if pool not in by:
+        raise UnknownNameError("pool", pool, by)
     rated = candidates[candidates[reward].notna() & candidates.answer.notna()]
-    best = rated.loc[rated.groupby(by[pool], sort=False)[reward].idxmax(), ["prompt_id", "language", "answer"]].rename(columns={"answer": "completion"}).reset_index(drop=True)
+    best = (
+        rated.loc[rated.groupby(by[pool], sort=False)[reward].idxmax(), ["prompt_id", "language", "answer"]]
+        .rename(columns={"answer": "completion"})
+        .reset_index(drop=True)
+    )
     return best.assign(prompt=prompt_texts(best, prompts)), int(candidates.groupby(by[pool]).ngroups - len(best))
 
+
 def split_prompts(
-    rows:pd.DataFrame, # with the column prompt_id
-    share:float,       # of the prompts to hold out
-    seed:int=0,        # of the split
-)->tuple[pd.DataFrame, pd.DataFrame]:
-    "Return (training, validation) rows; all languages of a prompt lie on one side, and the order of the rows does not matter."
+    rows: pd.DataFrame,  # with the column prompt_id
+    share: float,  # of the prompts to hold out
+    seed: int = 0,  # of the split
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return (training, validation) rows; all languages of a prompt lie on one side, and the order of the rows does not
+    matter.
+    """
     shuffled = sorted(rows.prompt_id.unique(), key=lambda prompt: fingerprint(seed, str(prompt), length=32))
-    held_out = rows.prompt_id.isin(shuffled[:round(share * len(shuffled))])
+    held_out = rows.prompt_id.isin(shuffled[: round(share * len(shuffled))])
     return rows[~held_out].reset_index(drop=True), rows[held_out].reset_index(drop=True)

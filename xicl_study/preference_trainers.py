@@ -25,386 +25,724 @@ from .adapters import LORA_LAYERS, save_adapter
 from .models import Policy, check_cache, release_memory
 from .preference_rows import as_turns, fitting_rows, split_prompts
 from .settings import PreferenceSettings
-from .storage import DataError, ModelError, UnknownNameError, fingerprint, read_json, read_parquet, stated_name, write_json, write_parquet
+from xicl_study.storage import (
+    DataError,
+    ModelError,
+    UnknownNameError,
+    fingerprint,
+    read_json,
+    read_parquet,
+    stated_name,
+    write_json,
+    write_parquet,
+)
 
 # %% ../nbs/11b_preference_trainers.ipynb #978bb9e4
 @contextlib.contextmanager
 def undisturbed_randomness():
-    "Put the random states of Python, NumPy and torch back after the block."
+    """Put the random states of Python, NumPy and torch back after the block."""
     states = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
-        try: yield
+        try:
+            yield
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])
 
+
 class CheckpointCallback(TrainerCallback):
-    "Keep and measure the policy at each checkpoint, report progress, and stop a training whose loss is no number."
-    def __init__(self,
-        policy:Policy,            # that is trained
-        folder:Path,              # of the training
-        measure:Callable|None,    # (policy) -> dict of numbers
-        progress:Callable|None,   # called with (done, total, note)
-        title:str,                # of the training
-        counts:dict,              # of what was generated; stored with each checkpoint
-    ): self.policy, self.folder, self.measure, self.progress, self.title, self.counts = policy, folder, measure, progress, title, counts
+    """Keep and measure the policy at each checkpoint, report progress, and stop a training whose loss is no number."""
+
+    def __init__(
+        self,
+        policy: Policy,  # that is trained
+        folder: Path,  # of the training
+        measure: Callable | None,  # (policy) -> dict of numbers
+        progress: Callable | None,  # called with (done, total, note)
+        title: str,  # of the training
+        counts: dict,  # of what was generated; stored with each checkpoint
+    ):
+        self.policy, self.folder, self.measure, self.progress, self.title, self.counts = (
+            policy,
+            folder,
+            measure,
+            progress,
+            title,
+            counts,
+        )
+
     def keep(self, step):
-        "Save the adapter of a step and add a row to the table of measurements."
-        place = self.folder/"steps"/f"step-{step:06d}"
+        """Save the adapter of a step and add a row to the table of measurements."""
+        place = self.folder / "steps" / f"step-{step:06d}"
         save_adapter(self.policy, "default", place)
         was_training = self.policy.model.training
         self.policy.model.eval()
-        with undisturbed_randomness(), torch.no_grad(): numbers = self.measure(self.policy) if self.measure else {}
+        with undisturbed_randomness(), torch.no_grad():
+            numbers = self.measure(self.policy) if self.measure else {}
         self.policy.model.train(was_training)
-        path = self.folder/"measurements.parquet"
+        path = self.folder / "measurements.parquet"
         before = read_parquet(path) if path.is_file() and step else pd.DataFrame({"step": pd.Series(dtype=int)})
-        write_parquet(path, pd.concat([before[before.step < step], pd.DataFrame([{"step": step, **{name: float(value) for name, value in numbers.items()}}])], ignore_index=True))
+        write_parquet(
+            path,
+            pd.concat(
+                [
+                    before[before.step < step],
+                    pd.DataFrame([{"step": step, **{name: float(value) for name, value in numbers.items()}}]),
+                ],
+                ignore_index=True,
+            ),
+        )
+
     def on_train_begin(self, args, state, control, **_):
-        "Measure the untouched policy."
-        if state.is_world_process_zero and state.global_step == 0: self.keep(0)
+        """Measure the untouched policy."""
+        if state.is_world_process_zero and state.global_step == 0:
+            self.keep(0)
+
     def on_step_end(self, args, state, control, **_):
-        "Measure where the trainer is going to save."
+        """Measure where the trainer is going to save."""
         release_memory()
-        if state.is_world_process_zero and (control.should_save or state.global_step == state.max_steps): self.keep(state.global_step)
-        if self.progress: self.progress(state.global_step, state.max_steps, self.title)
+        if state.is_world_process_zero and (control.should_save or state.global_step == state.max_steps):
+            self.keep(state.global_step)
+        if self.progress:
+            self.progress(state.global_step, state.max_steps, self.title)
+
     def on_save(self, args, state, control, **_):
-        "Store the counts with the checkpoint."
-        if state.is_world_process_zero: write_json(Path(args.output_dir)/f"checkpoint-{state.global_step}"/"counts.json", self.counts)
+        """Store the counts with the checkpoint."""
+        if state.is_world_process_zero:
+            write_json(Path(args.output_dir) / f"checkpoint-{state.global_step}" / "counts.json", self.counts)
+
     def on_log(self, args, state, control, logs=None, **_):
-        "Raise `ModelError` when the loss is not a number."
+        """Raise `ModelError` when the loss is not a number."""
         if logs and not math.isfinite(logs.get("loss", 0.0)):
-            raise ModelError(f"{self.title}: the loss is {logs['loss']} at step {state.global_step}. Lower the learning rate in the recipe's preference group and run the same command again.")
+            raise ModelError(
+                f"{self.title}: the loss is {logs['loss']} at step {state.global_step}. Lower the learning rate in the"
+                " recipe's preference group and run the same command again."
+            )
+
 
 @dataclass(frozen=True)
 class Checkpoint:
-    "A kept step of a training."
-    step:int     # optimiser steps done; 0 is the untouched policy
-    value:float  # of the metric that chose it
-    adapter:Path # folder for `models.load_adapter`
+    """A kept step of a training."""
+
+    step: int  # optimiser steps done; 0 is the untouched policy
+    value: float  # of the metric that chose it
+    adapter: Path  # folder for `models.load_adapter`
+
 
 def best_checkpoint(
-    folder:str|Path,   # of a training
-    metric:str,        # column of `measurements.parquet`
-    larger:bool=True,  # is more better?
-)->Checkpoint:
-    "Return the best checkpoint, the earliest of equal ones. Raises `DataError` when nothing was measured and `UnknownNameError` for an unknown metric."
-    table = read_parquet(Path(folder)/"measurements.parquet")
-    if metric not in table or metric == "step": raise UnknownNameError("metric", metric, [name for name in table if name != "step"], "Pass measure= to the training to get more.")
+    folder: str | Path,  # of a training
+    metric: str,  # column of `measurements.parquet`
+    larger: bool = True,  # is more better?
+) -> Checkpoint:
+    """Return the best checkpoint, the earliest of equal ones.
+
+    Raises `DataError` when nothing was measured and `UnknownNameError` for an unknown metric.
+    """
+    table = read_parquet(Path(folder) / "measurements.parquet")
+    if metric not in table or metric == "step":
+        raise UnknownNameError(
+            "metric", metric, [name for name in table if name != "step"], "Pass measure= to the training to get more."
+        )
     table = table[table[metric].notna()].sort_values("step")
-    if not len(table): raise DataError(f"No checkpoint in {folder} has a value of {metric!r}. Check what `measure` returns.")
+    if not len(table):
+        raise DataError(f"No checkpoint in {folder} has a value of {metric!r}. Check what `measure` returns.")
     row = table.loc[table[metric].idxmax() if larger else table[metric].idxmin()]
-    return Checkpoint(int(row.step), float(row[metric]), Path(folder)/"steps"/f"step-{int(row.step):06d}")
+    return Checkpoint(int(row.step), float(row[metric]), Path(folder) / "steps" / f"step-{int(row.step):06d}")
 
 # %% ../nbs/11b_preference_trainers.ipynb #66b20818
 def shared_arguments(
-    folder:str|Path,            # checkpoints
-    settings:PreferenceSettings,# numbers of the training
-    learning_rate:float,        # highest
-    seed:int,                   # of adapter, order, dropout and sampling
-)->dict:
-    "Return the arguments that all of TRL's trainers get."
+    folder: str | Path,  # checkpoints
+    settings: PreferenceSettings,  # numbers of the training
+    learning_rate: float,  # highest
+    seed: int,  # of adapter, order, dropout and sampling
+) -> dict:
+    """Return the arguments that all of TRL's trainers get."""
     accelerated = torch.cuda.is_available()
-    return dict(output_dir=str(folder), learning_rate=learning_rate, lr_scheduler_type=settings.schedule, warmup_steps=settings.warm_up, weight_decay=settings.weight_decay,
-                num_train_epochs=settings.epochs, max_steps=settings.steps or -1, per_device_train_batch_size=settings.micro_batch, per_device_eval_batch_size=settings.micro_batch,
-                gradient_accumulation_steps=settings.accumulation, logging_steps=1, logging_nan_inf_filter=False, save_strategy="steps",
-                save_steps=checkpoint_interval(settings), save_total_limit=2, seed=seed, data_seed=seed, report_to="none",
-                disable_tqdm=True, bf16=accelerated and torch.cuda.is_bf16_supported(), use_cpu=not accelerated,
-                gradient_checkpointing=accelerated, dataloader_pin_memory=accelerated)
+    return dict(
+        output_dir=str(folder),
+        learning_rate=learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=settings.warm_up,
+        weight_decay=settings.weight_decay,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.steps or -1,
+        per_device_train_batch_size=settings.micro_batch,
+        per_device_eval_batch_size=settings.micro_batch,
+        gradient_accumulation_steps=settings.accumulation,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=checkpoint_interval(settings),
+        save_total_limit=2,
+        seed=seed,
+        data_seed=seed,
+        report_to="none",
+        disable_tqdm=True,
+        bf16=accelerated and torch.cuda.is_bf16_supported(),
+        use_cpu=not accelerated,
+        gradient_checkpointing=accelerated,
+        dataloader_pin_memory=accelerated,
+    )
+
 
 def checkpoint_interval(
-    settings:PreferenceSettings, # its number of checkpoints
-)->float:
-    "Return the share of the steps between two checkpoints, as TRL takes it."
+    settings: PreferenceSettings,  # its number of checkpoints
+) -> float:
+    """Return the share of the steps between two checkpoints, as TRL takes it."""
     return 1 / settings.checkpoints if settings.checkpoints > 1 else 0.999
 
+
 def lora_configuration(
-    settings:PreferenceSettings, # rank, scale, dropout
+    settings: PreferenceSettings,  # rank, scale, dropout
 ):
-    "Return peft's configuration of the adapter: all linear layers of the blocks."
+    """Return peft's configuration of the adapter: all linear layers of the blocks."""
     from peft import LoraConfig
-    return LoraConfig(r=settings.lora_rank, lora_alpha=settings.lora_alpha, lora_dropout=settings.lora_dropout, target_modules=list(LORA_LAYERS), task_type="CAUSAL_LM")
+
+    return LoraConfig(
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=list(LORA_LAYERS),
+        task_type="CAUSAL_LM",
+    )
+
 
 @contextlib.contextmanager
 def quiet_bars():
-    "Switch the progress bars of datasets and TRL off for a block."
+    """Switch the progress bars of datasets and TRL off for a block."""
     from datasets.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
+
     shown, before = is_progress_bar_enabled(), os.environ.get("TQDM_DISABLE")
     disable_progress_bar()
     os.environ["TQDM_DISABLE"] = "1"
-    try: yield
+    try:
+        yield
     finally:
-        if shown: enable_progress_bar()
-        if before is None: del os.environ["TQDM_DISABLE"]
-        else: os.environ["TQDM_DISABLE"] = before
+        if shown:
+            enable_progress_bar()
+        if before is None:
+            del os.environ["TQDM_DISABLE"]
+        else:
+            os.environ["TQDM_DISABLE"] = before
+
 
 @contextlib.contextmanager
 def project_answers_only():
-    "Let TRL's head score only the tokens that count, for a block. TRL does so where Triton runs; on a processor it scores prompts and padding too, most of a step with a large vocabulary."
+    """Let TRL's head score only the tokens that count, for a block.
+
+    TRL does so where Triton runs; on a processor it scores prompts and padding too, most of a step with a large
+    vocabulary.
+    """
     from trl.trainer import utils
+
     known = getattr(utils, "_use_triton", None)  # a private name of TRL: where it is missing, nothing changes
     if known is None:
         yield
         return
     utils._use_triton = lambda device: device.type == "cpu" or known(device)
-    try: yield
-    finally: utils._use_triton = known
+    try:
+        yield
+    finally:
+        utils._use_triton = known
+
 
 @contextlib.contextmanager
 def tokenizers_by_name():
-    "Let `datasets` know tokenizers by name and size, for a block. To find its caches again it would pickle a whole vocabulary for each training: seven seconds with 262,000 words."
+    """Let `datasets` know tokenizers by name and size, for a block.
+
+    To find its caches again it would pickle a whole vocabulary for each training: seven seconds with 262,000 words.
+    """
     from datasets import fingerprint as caches
     from transformers import PreTrainedTokenizerBase
+
     known = caches.update_fingerprint
+
     def short(value):
-        if isinstance(value, dict): return {name: short(part) for name, part in value.items()}
-        return (type(value).__name__, value.name_or_path, len(value), value.chat_template) if isinstance(value, PreTrainedTokenizerBase) else value
-    caches.update_fingerprint = lambda fingerprint, transform, arguments: known(fingerprint, transform, short(arguments))
-    try: yield
-    finally: caches.update_fingerprint = known
+        if isinstance(value, dict):
+            return {name: short(part) for name, part in value.items()}
+        return (
+            (type(value).__name__, value.name_or_path, len(value), value.chat_template)
+            if isinstance(value, PreTrainedTokenizerBase)
+            else value
+        )
+
+    caches.update_fingerprint = lambda fingerprint, transform, arguments: known(
+        fingerprint, transform, short(arguments)
+    )
+    try:
+        yield
+    finally:
+        caches.update_fingerprint = known
+
 
 @contextlib.contextmanager
 def around_trl():
-    "What every call of a TRL trainer stands in."
-    with quiet_bars(), project_answers_only(), tokenizers_by_name(): yield
+    """What every call of a TRL trainer stands in."""
+    with quiet_bars(), project_answers_only(), tokenizers_by_name():
+        yield
+
 
 def stored_dataset(
-    rows:pd.DataFrame,           # checked
-    columns:Sequence[str],       # that TRL shall see
-    settings:PreferenceSettings, # its `chat`
-    folder:Path,                 # written once
+    rows: pd.DataFrame,  # checked
+    columns: Sequence[str],  # that TRL shall see
+    settings: PreferenceSettings,  # its `chat`
+    folder: Path,  # written once
 ):
-    "Return the rows as a dataset that lies on disk, so that what TRL computes for it (tokens, the reference's log-probabilities) is cached beside it and outlives a kill."
+    """Return the rows as a dataset that lies on disk, so that what TRL computes for it (tokens, the reference's
+    log-probabilities) is cached beside it and outlives a kill.
+    """
     from datasets import Dataset, load_from_disk
-    if not (folder/"whole").is_file():
+
+    if not (folder / "whole").is_file():
         shutil.rmtree(folder, ignore_errors=True)
-        Dataset.from_list([as_turns({name: row[name] for name in columns}, settings) for row in rows.to_dict("records")]).save_to_disk(folder)
-        (folder/"whole").touch()
+        Dataset.from_list(
+            [as_turns({name: row[name] for name in columns}, settings) for row in rows.to_dict("records")]
+        ).save_to_disk(folder)
+        (folder / "whole").touch()
     return load_from_disk(folder)
 
 # %% ../nbs/11b_preference_trainers.ipynb #698221bf
-LOG_NAMES = {"rewards/chosen": "reward_chosen", "rewards/rejected": "reward_rejected", "rewards/accuracies": "accuracy", "rewards/margins": "margin", "logps/chosen": "log_prob_chosen",
-             "logps/rejected": "log_prob_rejected", "mean_token_accuracy": "token_accuracy", "objective/kl": "kl", "objective/scores": "reward", "completions/mean_length": "answer_tokens"}
-LOG_COLUMNS = ("step", "epoch", "loss", "learning_rate", "grad_norm", "accuracy", "margin", "reward_chosen", "reward_rejected", "log_prob_chosen", "log_prob_rejected",
-               "token_accuracy", "reward", "reward_std", "kl", "entropy", "answer_tokens", "validation_loss", "validation_accuracy")
+LOG_NAMES = {
+    "rewards/chosen": "reward_chosen",
+    "rewards/rejected": "reward_rejected",
+    "rewards/accuracies": "accuracy",
+    "rewards/margins": "margin",
+    "logps/chosen": "log_prob_chosen",
+    "logps/rejected": "log_prob_rejected",
+    "mean_token_accuracy": "token_accuracy",
+    "objective/kl": "kl",
+    "objective/scores": "reward",
+    "completions/mean_length": "answer_tokens",
+}
+LOG_COLUMNS = (
+    "step",
+    "epoch",
+    "loss",
+    "learning_rate",
+    "grad_norm",
+    "accuracy",
+    "margin",
+    "reward_chosen",
+    "reward_rejected",
+    "log_prob_chosen",
+    "log_prob_rejected",
+    "token_accuracy",
+    "reward",
+    "reward_std",
+    "kl",
+    "entropy",
+    "answer_tokens",
+    "validation_loss",
+    "validation_accuracy",
+)
+
 
 def preference_log(
-    history:Iterable[dict], # a trainer's `state.log_history`
-)->pd.DataFrame:
-    "Return the trainer's own log as a table, one row per optimiser step; validation numbers stand in the row of their step."
+    history: Iterable[dict],  # a trainer's `state.log_history`
+) -> pd.DataFrame:
+    """Return the trainer's own log as a table, one row per optimiser step; validation numbers stand in the row of their
+    step.
+    """
     validated = {row["step"]: row for row in history if "eval_loss" in row}
-    rows = [{LOG_NAMES.get(name, name): value for name, value in row.items()} | {"validation_loss": validated.get(row["step"], {}).get("eval_loss", np.nan),
-            "validation_accuracy": validated.get(row["step"], {}).get("eval_rewards/accuracies", np.nan)} for row in history if "loss" in row]
+    rows = [
+        {LOG_NAMES.get(name, name): value for name, value in row.items()}
+        | {
+            "validation_loss": validated.get(row["step"], {}).get("eval_loss", np.nan),
+            "validation_accuracy": validated.get(row["step"], {}).get("eval_rewards/accuracies", np.nan),
+        }
+        for row in history
+        if "loss" in row
+    ]
     return pd.DataFrame(rows).reindex(columns=LOG_COLUMNS).astype(float).astype({"step": int})
 
+
 def last_whole_checkpoint(
-    folder:Path, # of the checkpoints
-)->Path|None:
-    "Return the newest checkpoint that was written to its end, and remove those that were cut off."
+    folder: Path,  # of the checkpoints
+) -> Path | None:
+    """Return the newest checkpoint that was written to its end, and remove those that were cut off."""
     found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
     for path in found:
-        try: json.loads((path/"trainer_state.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError): shutil.rmtree(path, ignore_errors=True)
-        else: return path
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            return path
     return None
 
+
 def live(
-    method:str,          # "sft", "dpo", "online_dpo" or "grpo"
-    policy:Policy,       # without adapters
-    rows:pd.DataFrame,   # checked and fitting
-    counts:dict,         # of the rows
-    build:Callable,      # (checkpoints, counts of what is generated) -> TRL trainer
-    folder:str|Path,     # of the training
-    settings:PreferenceSettings, # numbers
-    seed:int,            # of everything
-    measure:Callable|None=None,  # (policy) -> dict of numbers
-    progress:Callable|None=None, # called with (done, total, note)
-    scored_by:str="",    # name of the reward of an online method; with another one it is another training
-)->Path:
-    "Train, or go on, or find it done; return the adapter's folder. Raises `ModelError`."
+    method: str,  # "sft", "dpo", "online_dpo" or "grpo"
+    policy: Policy,  # without adapters
+    rows: pd.DataFrame,  # checked and fitting
+    counts: dict,  # of the rows
+    build: Callable,  # (checkpoints, counts of what is generated) -> TRL trainer
+    folder: str | Path,  # of the training
+    settings: PreferenceSettings,  # numbers
+    seed: int,  # of everything
+    measure: Callable | None = None,  # (policy) -> dict of numbers
+    progress: Callable | None = None,  # called with (done, total, note)
+    scored_by: str = "",  # name of the reward of an online method; with another one it is another training
+) -> Path:
+    """Train, or go on, or find it done; return the adapter's folder. Raises `ModelError`."""
     folder = Path(folder)
-    facts:dict[str, Any] = {"method": method, "policy": policy.name, "dtype": str(policy.head.dtype), "settings": asdict(settings), "seed": seed, "rows": fingerprint(rows.to_dict("records")),
-                            **({"scored_by": scored_by} if scored_by else {})}
+    facts: dict[str, Any] = {
+        "method": method,
+        "policy": policy.name,
+        "dtype": str(policy.head.dtype),
+        "settings": asdict(settings),
+        "seed": seed,
+        "rows": fingerprint(rows.to_dict("records")),
+        **({"scored_by": scored_by} if scored_by else {}),
+    }
     facts["fingerprint"] = fingerprint({**facts, "policy": stated_name(policy.name)})
-    made = read_json(folder/"training.json") if (folder/"training.json").is_file() else {}
-    if made.get("fingerprint") == facts["fingerprint"] and check_cache(folder/"adapter"): return folder/"adapter"
-    if policy.adapters: raise ModelError(f"The policy has the adapters {', '.join(policy.adapters)}. Load it afresh: its base is the reference, and the training adds its own adapter.")
-    checkpoints, started = folder/"checkpoints"/facts["fingerprint"], time.perf_counter()
+    made = read_json(folder / "training.json") if (folder / "training.json").is_file() else {}
+    if made.get("fingerprint") == facts["fingerprint"] and check_cache(folder / "adapter"):
+        return folder / "adapter"
+    if policy.adapters:
+        raise ModelError(
+            f"The policy has the adapters {', '.join(policy.adapters)}. Load it afresh: its base is the reference, and"
+            " the training adds its own adapter."
+        )
+    checkpoints, started = folder / "checkpoints" / facts["fingerprint"], time.perf_counter()
     for other in checkpoints.parent.glob("*"):
-        if other != checkpoints: shutil.rmtree(other, ignore_errors=True)  # of a training with other numbers, whose steps are about to be overwritten
+        # of a training with other numbers, whose steps are about to be overwritten
+        if other != checkpoints:
+            shutil.rmtree(other, ignore_errors=True)
     last, generated = last_whole_checkpoint(checkpoints), {"generated_tokens": 0, "missing_rewards": 0}
-    if last is not None and (last/"counts.json").is_file(): generated |= read_json(last/"counts.json")
-    if last is None: shutil.rmtree(folder/"steps", ignore_errors=True)
-    with around_trl(): trainer = build(checkpoints, generated)
+    if last is not None and (last / "counts.json").is_file():
+        generated |= read_json(last / "counts.json")
+    if last is None:
+        shutil.rmtree(folder / "steps", ignore_errors=True)
+    with around_trl():
+        trainer = build(checkpoints, generated)
     policy.model, policy.adapters, policy.active = trainer.model, ["default"], "default"
     trainer.remove_callback(PrinterCallback)  # its lines stand in log.parquet
     trainer.add_callback(CheckpointCallback(policy, folder, measure, progress, method, generated))
     try:
-        with around_trl(): trainer.train(resume_from_checkpoint=str(last) if last else None)
+        with around_trl():
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, SafetensorError) as error:
-        if last is None or trainer.state.global_step > int(last.name.split("-")[1]): raise
+        if last is None or trainer.state.global_step > int(last.name.split("-")[1]):
+            raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"The checkpoint {last} cannot be read ({reason}). Delete it and run the same command again; the training goes on from the one before, or starts anew.") from error
-    finally: policy.model.eval()
+        raise ModelError(
+            f"The checkpoint {last} cannot be read ({reason}). Delete it and run the same command again; the training"
+            " goes on from the one before, or starts anew."
+        ) from error
+    finally:
+        policy.model.eval()
     if trainer.is_world_process_zero():
-        write_parquet(folder/"log.parquet", preference_log(trainer.state.log_history))
-        save_adapter(policy, "default", folder/"adapter")
-        facts |= {"counts": counts, **generated, "steps": trainer.state.global_step, "seconds": time.perf_counter() - started, "resumed_from": last.name if last else None}
-        write_json(folder/"training.json", facts)
-        shutil.rmtree(folder/"checkpoints", ignore_errors=True)
-    return folder/"adapter"
+        write_parquet(folder / "log.parquet", preference_log(trainer.state.log_history))
+        save_adapter(policy, "default", folder / "adapter")
+        facts |= {
+            "counts": counts,
+            **generated,
+            "steps": trainer.state.global_step,
+            "seconds": time.perf_counter() - started,
+            "resumed_from": last.name if last else None,
+        }
+        write_json(folder / "training.json", facts)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return folder / "adapter"
 
 # %% ../nbs/11b_preference_trainers.ipynb #1750c83d
 def train_sft(
-    policy:Policy,       # without adapters
-    answers:pd.DataFrame,# columns prompt_id, language, prompt, completion
-    folder:str|Path,     # of the training
-    settings:PreferenceSettings=PreferenceSettings(), # numbers
-    seed:int=0,          # of adapter, split, order and dropout
-    measure:Callable|None=None,  # (policy) -> dict of numbers, at each checkpoint
-    progress:Callable|None=None, # called with (done, total, note)
-)->Path:
-    "Fine-tune on one answer per prompt (references, or Max-R); return the adapter's folder. Raises `DataError` and `ModelError`."
+    policy: Policy,  # without adapters
+    answers: pd.DataFrame,  # columns prompt_id, language, prompt, completion
+    folder: str | Path,  # of the training
+    settings: PreferenceSettings = PreferenceSettings(),  # numbers
+    seed: int = 0,  # of adapter, split, order and dropout
+    measure: Callable | None = None,  # (policy) -> dict of numbers, at each checkpoint
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> Path:
+    """Fine-tune on one answer per prompt (references, or Max-R); return the adapter's folder.
+
+    Raises `DataError` and `ModelError`.
+    """
     from trl import SFTConfig, SFTTrainer
+
     rows, counts = fitting_rows(policy, answers, "answers", settings)
     training, validation = _split(rows, settings, seed)
+
     def build(checkpoints, generated):
-        config = SFTConfig(**shared_arguments(checkpoints, settings, settings.sft_learning_rate, seed), **_evaluated(validation, settings), max_length=settings.max_length, packing=False,
-                           completion_only_loss=True)
-        return SFTTrainer(policy.causal, config, train_dataset=stored_dataset(training, ["prompt", "completion"], settings, checkpoints/"training"), processing_class=policy.tokenizer,
-                          eval_dataset=stored_dataset(validation, ["prompt", "completion"], settings, checkpoints/"validation") if len(validation) else None, peft_config=lora_configuration(settings))
-    return live("sft", policy, rows, counts | {"validation": len(validation)}, build, folder, settings, seed, measure, progress)
+        config = SFTConfig(
+            **shared_arguments(checkpoints, settings, settings.sft_learning_rate, seed),
+            **_evaluated(validation, settings),
+            max_length=settings.max_length,
+            packing=False,
+            completion_only_loss=True,
+        )
+        return SFTTrainer(
+            policy.causal,
+            config,
+            train_dataset=stored_dataset(training, ["prompt", "completion"], settings, checkpoints / "training"),
+            processing_class=policy.tokenizer,
+            eval_dataset=(
+                stored_dataset(validation, ["prompt", "completion"], settings, checkpoints / "validation")
+                if len(validation)
+                else None
+            ),
+            peft_config=lora_configuration(settings),
+        )
+
+    return live(
+        "sft", policy, rows, counts | {"validation": len(validation)}, build, folder, settings, seed, measure, progress
+    )
+
 
 def train_dpo(
-    policy:Policy,       # without adapters; its base is the reference
-    pairs:pd.DataFrame,  # columns prompt_id, language, prompt, chosen, rejected
-    folder:str|Path,     # of the training
-    settings:PreferenceSettings=PreferenceSettings(), # numbers
-    seed:int=0,          # of adapter, split and order
-    measure:Callable|None=None,  # (policy) -> dict of numbers, at each checkpoint
-    progress:Callable|None=None, # called with (done, total, note)
-)->Path:
-    "Tune on pairs by DPO; return the adapter's folder. Raises `DataError` and `ModelError`."
+    policy: Policy,  # without adapters; its base is the reference
+    pairs: pd.DataFrame,  # columns prompt_id, language, prompt, chosen, rejected
+    folder: str | Path,  # of the training
+    settings: PreferenceSettings = PreferenceSettings(),  # numbers
+    seed: int = 0,  # of adapter, split and order
+    measure: Callable | None = None,  # (policy) -> dict of numbers, at each checkpoint
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> Path:
+    """Tune on pairs by DPO; return the adapter's folder. Raises `DataError` and `ModelError`."""
     from trl import DPOConfig, DPOTrainer
+
     rows, counts = fitting_rows(policy, pairs, "pairs", settings)
     training, validation = _split(rows, settings, seed)
-    columns, numbers = ["prompt", "chosen", "rejected"], replace(settings, epochs=settings.dpo_epochs or settings.epochs)
+    columns, numbers = (
+        ["prompt", "chosen", "rejected"],
+        replace(settings, epochs=settings.dpo_epochs or settings.epochs),
+    )
+
     def build(checkpoints, generated):
-        both = dict(loss_type=["sigmoid", "sft"], loss_weights=[1.0, settings.sft_weight]) if settings.sft_weight else {}
-        config = DPOConfig(**shared_arguments(checkpoints, numbers, settings.dpo_learning_rate, seed), **_evaluated(validation, settings), max_length=settings.max_length, beta=settings.beta,
-                           precompute_ref_log_probs=True, **both)
-        return DPOTrainer(policy.causal, args=config, train_dataset=stored_dataset(training, columns, settings, checkpoints/"training"), processing_class=policy.tokenizer,
-                          eval_dataset=stored_dataset(validation, columns, settings, checkpoints/"validation") if len(validation) else None, peft_config=lora_configuration(settings))
-    return live("dpo", policy, rows, counts | {"validation": len(validation)}, build, folder, settings, seed, measure, progress)
+        both = (
+            dict(loss_type=["sigmoid", "sft"], loss_weights=[1.0, settings.sft_weight]) if settings.sft_weight else {}
+        )
+        config = DPOConfig(
+            **shared_arguments(checkpoints, numbers, settings.dpo_learning_rate, seed),
+            **_evaluated(validation, settings),
+            max_length=settings.max_length,
+            beta=settings.beta,
+            precompute_ref_log_probs=True,
+            **both,
+        )
+        return DPOTrainer(
+            policy.causal,
+            args=config,
+            train_dataset=stored_dataset(training, columns, settings, checkpoints / "training"),
+            processing_class=policy.tokenizer,
+            eval_dataset=(
+                stored_dataset(validation, columns, settings, checkpoints / "validation") if len(validation) else None
+            ),
+            peft_config=lora_configuration(settings),
+        )
+
+    return live(
+        "dpo", policy, rows, counts | {"validation": len(validation)}, build, folder, settings, seed, measure, progress
+    )
+
 
 def _split(rows, settings, seed):
-    "Split rows by prompt; a split that would leave nothing to train on is not made."
+    """Split rows by prompt; a split that would leave nothing to train on is not made."""
     training, validation = split_prompts(rows, settings.validation_share, seed)
     return (training, validation) if len(training) else (rows, rows.head(0))
 
+
 def _evaluated(validation, settings):
-    "Return the arguments that let TRL evaluate at each checkpoint, where there is something to evaluate on."
+    """Return the arguments that let TRL evaluate at each checkpoint, where there is something to evaluate on."""
     return {"eval_strategy": "steps", "eval_steps": checkpoint_interval(settings)} if len(validation) else {}
 
 # %% ../nbs/11b_preference_trainers.ipynb #ad976ba7
 def reward_function(
-    score:Callable[[list[str], list[str]], Sequence[float]], # (prompts, answers) -> one reward each; NaN or None where it fails
-    counts:dict,   # `generated_tokens` and `missing_rewards` are added up here
-    start:str="",  # text that was put in front of every prompt
-    ends:Container[int]=(), # tokens that end an answer; what stands behind one is padding and was not generated
-)->Callable:
-    "Return a reward as TRL calls it. It sees answers without white space around them; a missing reward becomes the mean of the other answers to the prompt."
-    def text(item): return item if isinstance(item, str) else item[-1]["content"]
+    # (prompts, answers) -> one reward each; NaN or None where it fails
+    score: Callable[[list[str], list[str]], Sequence[float]],
+    counts: dict,  # `generated_tokens` and `missing_rewards` are added up here
+    start: str = "",  # text that was put in front of every prompt
+    ends: Container[int] = (),  # tokens that end an answer; what stands behind one is padding and was not generated
+) -> Callable:
+    """Return a reward as TRL calls it.
+
+    It sees answers without white space around them; a missing reward becomes the mean of the other answers to the
+    prompt.
+    """
+
+    def text(item):
+        return item if isinstance(item, str) else item[-1]["content"]
+
     def reward(prompts, completions, completion_ids=(), **_):
         plain = [text(prompt).removeprefix(start) for prompt in prompts]
-        values = np.array([np.nan if value is None else value for value in score(plain, [text(answer).strip() for answer in completions])], dtype=float)
-        if values.shape != (len(plain),): raise DataError(f"The reward function gave {len(values)} rewards for {len(plain)} answers. It must give one number per answer, or NaN.")
+        values = np.array(
+            [
+                np.nan if value is None else value
+                for value in score(plain, [text(answer).strip() for answer in completions])
+            ],
+            dtype=float,
+        )
+        if values.shape != (len(plain),):
+            raise DataError(
+                f"The reward function gave {len(values)} rewards for {len(plain)} answers. It must give one number per"
+                " answer, or NaN."
+            )
         values[~np.isfinite(values)] = np.nan
         counts["missing_rewards"] += int(np.isnan(values).sum())
-        counts["generated_tokens"] += sum(next((place for place, token in enumerate(tokens, 1) if token in ends), len(tokens)) for tokens in completion_ids)
-        if np.isnan(values).all(): raise DataError("The reward function gave no reward for a whole batch. Check it on a few answers first.")
+        counts["generated_tokens"] += sum(
+            next((place for place, token in enumerate(tokens, 1) if token in ends), len(tokens))
+            for tokens in completion_ids
+        )
+        if np.isnan(values).all():
+            raise DataError("The reward function gave no reward for a whole batch. Check it on a few answers first.")
         means = pd.Series(values).groupby(plain).transform("mean").fillna(float(np.nanmean(values)))
         return np.where(np.isnan(values), means, values).tolist()
+
     return reward
+
 
 @contextlib.contextmanager
 def stop_at_line_end(
-    policy:Policy,   # about to be given to a trainer
-    one_line:bool,   # False changes nothing
+    policy: Policy,  # about to be given to a trainer
+    one_line: bool,  # False changes nothing
 ):
-    "Let a trainer that is made meanwhile end answers where a line ends: TRL takes the end tokens from the model's generation settings when it is made."
+    """Let a trainer that is made meanwhile end answers where a line ends: TRL takes the end tokens from the model's
+    generation settings when it is made.
+    """
     generation = policy.causal.generation_config
     before = generation.eos_token_id
-    if one_line: generation.eos_token_id = end_tokens(policy, one_line=True)
-    try: yield
-    finally: generation.eos_token_id = before
+    if one_line:
+        generation.eos_token_id = end_tokens(policy, one_line=True)
+    try:
+        yield
+    finally:
+        generation.eos_token_id = before
+
 
 def online_sampling(
-    settings:PreferenceSettings, # its temperature and `one_line`
-)->dict:
-    "Return how TRL's online trainers draw; an answer of one line has at least one token before its end, as candidates have."
-    return {"temperature": settings.temperature, "generation_kwargs": {"min_new_tokens": 1} if settings.one_line else None}
+    settings: PreferenceSettings,  # its temperature and `one_line`
+) -> dict:
+    """Return how TRL's online trainers draw; an answer of one line has at least one token before its end, as candidates
+    have.
+    """
+    return {
+        "temperature": settings.temperature,
+        "generation_kwargs": {"min_new_tokens": 1} if settings.one_line else None,
+    }
+
 
 def online_trainer(
-    trainer_class:type, # of TRL
-    policy:Policy,      # learns and writes
-    reward:Callable,    # as TRL calls it
-    config,             # of the trainer's kind
-    dataset,            # prompts
-    settings:PreferenceSettings, # its LoRA and `one_line`
+    trainer_class: type,  # of TRL
+    policy: Policy,  # learns and writes
+    reward: Callable,  # as TRL calls it
+    config,  # of the trainer's kind
+    dataset,  # prompts
+    settings: PreferenceSettings,  # its LoRA and `one_line`
 ):
-    "Return a TRL trainer that learns from what it writes; on a CPU it writes with this package's writer in place of `generate`."
+    """Return a TRL trainer that learns from what it writes; on a CPU it writes with this package's writer in place of
+    `generate`.
+    """
     with stop_at_line_end(policy, settings.one_line):
-        trainer = trainer_class(policy.causal, reward_funcs=reward, args=config, train_dataset=dataset, processing_class=policy.tokenizer, peft_config=lora_configuration(settings))
-    if policy.device.type == "cpu": trainer.model.generate = generate_function(policy)
+        trainer = trainer_class(
+            policy.causal,
+            reward_funcs=reward,
+            args=config,
+            train_dataset=dataset,
+            processing_class=policy.tokenizer,
+            peft_config=lora_configuration(settings),
+        )
+    if policy.device.type == "cpu":
+        trainer.model.generate = generate_function(policy)
     return trainer
 
+
 def train_grpo(
-    policy:Policy,        # without adapters
-    prompts:pd.DataFrame, # columns prompt_id, language, prompt
-    score:Callable,       # (prompts, answers) -> rewards
-    folder:str|Path,      # of the training
-    settings:PreferenceSettings=PreferenceSettings(), # numbers
-    seed:int=0,           # of adapter, order and sampling
-    measure:Callable|None=None,  # (policy) -> dict of numbers, at each checkpoint
-    progress:Callable|None=None, # called with (done, total, note)
-    scored_by:str="",     # name of the reward: a training that is done is found again only under the same one
-)->Path:
-    "Tune online by GRPO on a reward; return the adapter's folder. Raises `DataError` and `ModelError`."
+    policy: Policy,  # without adapters
+    prompts: pd.DataFrame,  # columns prompt_id, language, prompt
+    score: Callable,  # (prompts, answers) -> rewards
+    folder: str | Path,  # of the training
+    settings: PreferenceSettings = PreferenceSettings(),  # numbers
+    seed: int = 0,  # of adapter, order and sampling
+    measure: Callable | None = None,  # (policy) -> dict of numbers, at each checkpoint
+    progress: Callable | None = None,  # called with (done, total, note)
+    scored_by: str = "",  # name of the reward: a training that is done is found again only under the same one
+) -> Path:
+    """Tune online by GRPO on a reward; return the adapter's folder. Raises `DataError` and `ModelError`."""
     from trl import GRPOConfig, GRPOTrainer
+
     rows, counts = fitting_rows(policy, prompts, "prompts", settings)
+
     def build(checkpoints, generated):
-        config = GRPOConfig(**shared_arguments(checkpoints, settings, settings.online_learning_rate or settings.dpo_learning_rate, seed),
-                            num_generations=settings.generations, max_completion_length=settings.max_new_tokens, beta=settings.grpo_kl, **online_sampling(settings))
-        dataset = stored_dataset(rows, ["prompt"], settings, checkpoints/"training")
-        return online_trainer(GRPOTrainer, policy, reward_function(score, generated, ends=set(end_tokens(policy, settings.one_line))), config, dataset, settings)
+        config = GRPOConfig(
+            **shared_arguments(
+                checkpoints, settings, settings.online_learning_rate or settings.dpo_learning_rate, seed
+            ),
+            num_generations=settings.generations,
+            max_completion_length=settings.max_new_tokens,
+            beta=settings.grpo_kl,
+            **online_sampling(settings),
+        )
+        dataset = stored_dataset(rows, ["prompt"], settings, checkpoints / "training")
+        return online_trainer(
+            GRPOTrainer,
+            policy,
+            reward_function(score, generated, ends=set(end_tokens(policy, settings.one_line))),
+            config,
+            dataset,
+            settings,
+        )
+
     return live("grpo", policy, rows, counts, build, folder, settings, seed, measure, progress, scored_by)
 
+
 def online_dpo_classes():
-    "Return TRL's experimental online DPO (configuration, trainer). Raises `ModelError` when the installed TRL has none."
-    try: from trl.experimental.online_dpo import OnlineDPOConfig, OnlineDPOTrainer
+    """Return TRL's experimental online DPO (configuration, trainer).
+
+    Raises `ModelError` when the installed TRL has none.
+    """
+    try:
+        from trl.experimental.online_dpo import OnlineDPOConfig, OnlineDPOTrainer
     except ImportError as error:
         import trl
-        raise ModelError(f"TRL {trl.__version__} has no experimental online DPO. Install trl==1.16.*, or leave online DPO out of the recipe; GRPO is always there.") from error
+
+        raise ModelError(
+            f"TRL {trl.__version__} has no experimental online DPO. Install trl==1.16.*, or leave online DPO out of the"
+            " recipe; GRPO is always there."
+        ) from error
     return OnlineDPOConfig, OnlineDPOTrainer
 
+
 def train_online_dpo(
-    policy:Policy,        # without adapters; its base is the reference
-    prompts:pd.DataFrame, # columns prompt_id, language, prompt
-    score:Callable,       # (prompts, answers) -> rewards
-    folder:str|Path,      # of the training
-    settings:PreferenceSettings=PreferenceSettings(), # numbers
-    seed:int=0,           # of adapter, order and sampling
-    measure:Callable|None=None,  # (policy) -> dict of numbers, at each checkpoint
-    progress:Callable|None=None, # called with (done, total, note)
-    scored_by:str="",     # name of the reward: a training that is done is found again only under the same one
-)->Path:
-    "Tune by online DPO, on pairs that the policy writes and the reward orders; return the adapter's folder. Raises `DataError` and `ModelError`."
+    policy: Policy,  # without adapters; its base is the reference
+    prompts: pd.DataFrame,  # columns prompt_id, language, prompt
+    score: Callable,  # (prompts, answers) -> rewards
+    folder: str | Path,  # of the training
+    settings: PreferenceSettings = PreferenceSettings(),  # numbers
+    seed: int = 0,  # of adapter, order and sampling
+    measure: Callable | None = None,  # (policy) -> dict of numbers, at each checkpoint
+    progress: Callable | None = None,  # called with (done, total, note)
+    scored_by: str = "",  # name of the reward: a training that is done is found again only under the same one
+) -> Path:
+    """Tune by online DPO, on pairs that the policy writes and the reward orders; return the adapter's folder.
+
+    Raises `DataError` and `ModelError`.
+    """
     config_class, trainer_class = online_dpo_classes()
     rows, counts = fitting_rows(policy, prompts, "prompts", settings)
     start = "" if settings.chat else policy.tokenizer.decode(policy.start)
+
     def build(checkpoints, generated):
-        config = config_class(**shared_arguments(checkpoints, settings, settings.online_learning_rate or settings.dpo_learning_rate, seed),
-                              max_new_tokens=settings.max_new_tokens, max_length=settings.max_length, beta=settings.beta, **online_sampling(settings))
-        dataset = stored_dataset(rows.assign(prompt=start + rows.prompt), ["prompt"], settings, checkpoints/"training")
-        return online_trainer(trainer_class, policy, reward_function(score, generated, start, set(end_tokens(policy, settings.one_line))), config, dataset, settings)
+        config = config_class(
+            **shared_arguments(
+                checkpoints, settings, settings.online_learning_rate or settings.dpo_learning_rate, seed
+            ),
+            max_new_tokens=settings.max_new_tokens,
+            max_length=settings.max_length,
+            beta=settings.beta,
+            **online_sampling(settings),
+        )
+        dataset = stored_dataset(
+            rows.assign(prompt=start + rows.prompt), ["prompt"], settings, checkpoints / "training"
+        )
+        return online_trainer(
+            trainer_class,
+            policy,
+            reward_function(score, generated, start, set(end_tokens(policy, settings.one_line))),
+            config,
+            dataset,
+            settings,
+        )
+
     return live("online_dpo", policy, rows, counts, build, folder, settings, seed, measure, progress, scored_by)

@@ -18,30 +18,33 @@ from .storage import DataError, UnknownNameError
 # %% ../nbs/09d_preferences.ipynb #074dd1da
 @dataclass(frozen=True)
 class Pools:
-    "Rewards of n candidates in P pools, sorted by pool and then ascending; pools without a reward are left out."
-    rewards:np.ndarray # [n] ascending within a pool
-    rows:np.ndarray    # [n] row of the table that each came from
-    owners:np.ndarray  # [n] which pool each belongs to, 0 … P-1
-    numbers:np.ndarray # [P] the caller's number of each pool
-    starts:np.ndarray  # [P] where each pool begins
-    sizes:np.ndarray   # [P] rewards in each pool, K
-    mu:np.ndarray      # [P] mean reward
-    sigma:np.ndarray   # [P] population standard deviation
+    """Rewards of n candidates in P pools, sorted by pool and then ascending; pools without a reward are left out."""
+
+    rewards: np.ndarray  # [n] ascending within a pool
+    rows: np.ndarray  # [n] row of the table that each came from
+    owners: np.ndarray  # [n] which pool each belongs to, 0 … P-1
+    numbers: np.ndarray  # [P] the caller's number of each pool
+    starts: np.ndarray  # [P] where each pool begins
+    sizes: np.ndarray  # [P] rewards in each pool, K
+    mu: np.ndarray  # [P] mean reward
+    sigma: np.ndarray  # [P] population standard deviation
 
     @property
-    def lowest(self)->np.ndarray:
-        "The smallest reward of each pool [P]."
+    def lowest(self) -> np.ndarray:
+        """The smallest reward of each pool [P]."""
         return self.rewards[self.starts]
+
     @property
-    def highest(self)->np.ndarray:
-        "The largest reward of each pool [P]."
+    def highest(self) -> np.ndarray:
+        """The largest reward of each pool [P]."""
         return self.rewards[self.starts + self.sizes - 1]
 
+
 def sort_pools(
-    pool_numbers:np.ndarray, # [rows] number of the pool that each candidate belongs to
-    rewards:np.ndarray,      # [rows] rewards; what is not finite is missing
-)->Pools:
-    "Sort rewards into pools and measure each pool."
+    pool_numbers: np.ndarray,  # [rows] number of the pool that each candidate belongs to
+    rewards: np.ndarray,  # [rows] rewards; what is not finite is missing
+) -> Pools:
+    """Sort rewards into pools and measure each pool."""
     present = np.flatnonzero(np.isfinite(rewards))
     rows = present[np.lexsort((rewards[present], pool_numbers[present]))]
     values = rewards[rows]
@@ -54,19 +57,27 @@ def sort_pools(
 # %% ../nbs/09d_preferences.ipynb #2ea55d22
 RULES = ("mu_minus_2sigma", "first_quartile", "minimum", "mean", "max_gap")
 
+
 def rule_targets(
-    pools:Pools, # sorted rewards
-    rule:str,    # one of `RULES`
-)->np.ndarray:
-    "Return the reward that a rule aims at in each pool [P]. Raises `UnknownNameError`."
-    if rule not in RULES: raise UnknownNameError("pair rule", rule, RULES)
-    if rule == "mu_minus_2sigma": return pools.mu - 2 * pools.sigma
-    if rule == "minimum": return pools.lowest
-    if rule == "mean": return pools.mu
+    pools: Pools,  # sorted rewards
+    rule: str,  # one of `RULES`
+) -> np.ndarray:
+    """Return the reward that a rule aims at in each pool [P]. Raises `UnknownNameError`."""
+    if rule not in RULES:
+        raise UnknownNameError("pair rule", rule, RULES)
+    if rule == "mu_minus_2sigma":
+        return pools.mu - 2 * pools.sigma
+    if rule == "minimum":
+        return pools.lowest
+    if rule == "mean":
+        return pools.mu
     if rule == "first_quartile":
         place = 0.25 * (pools.sizes - 1)
         below = np.floor(place).astype(np.int64)
-        low, high = pools.rewards[pools.starts + below], pools.rewards[pools.starts + np.minimum(below + 1, pools.sizes - 1)]
+        low, high = (
+            pools.rewards[pools.starts + below],
+            pools.rewards[pools.starts + np.minimum(below + 1, pools.sizes - 1)],
+        )
         return low + (place - below) * (high - low)
     gaps = np.append(np.diff(pools.rewards), -1.0)
     gaps[pools.starts + pools.sizes - 1] = -1.0  # above the last reward of a pool there is no gap
@@ -77,12 +88,13 @@ def rule_targets(
 # %% ../nbs/09d_preferences.ipynb #ec056500
 TIE = 1e-9  # share of a pool's sigma below which two distances are equal
 
+
 def smallest_keys(
-    pools:Pools,      # sorted rewards
-    tied:np.ndarray,  # [n] candidates that are equally good; at least one in each pool
-    keys:np.ndarray,  # [rows] candidate keys of the table
-)->np.ndarray:
-    "Return the place of the tied candidate with the smallest key in each pool [P]."
+    pools: Pools,  # sorted rewards
+    tied: np.ndarray,  # [n] candidates that are equally good; at least one in each pool
+    keys: np.ndarray,  # [rows] candidate keys of the table
+) -> np.ndarray:
+    """Return the place of the tied candidate with the smallest key in each pool [P]."""
     places = np.flatnonzero(tied)
     owners, first, counts = np.unique(pools.owners[places], return_index=True, return_counts=True)
     result = places[first]
@@ -94,13 +106,15 @@ def smallest_keys(
         result[which] = sorted_places[first]
     return result
 
+
 def closest_places(
-    pools:Pools,         # sorted rewards
-    targets:np.ndarray,  # [P] reward to aim at
-    keys:np.ndarray,     # [rows] candidate keys of the table
-)->np.ndarray:
-    "Return the place of the candidate closest to each pool's target [P]."
-    if not len(pools.starts): return np.zeros(0, dtype=np.int64)
+    pools: Pools,  # sorted rewards
+    targets: np.ndarray,  # [P] reward to aim at
+    keys: np.ndarray,  # [rows] candidate keys of the table
+) -> np.ndarray:
+    """Return the place of the candidate closest to each pool's target [P]."""
+    if not len(pools.starts):
+        return np.zeros(0, dtype=np.int64)
     distances = np.abs(pools.rewards - targets[pools.owners])
     nearest = np.minimum.reduceat(distances, pools.starts)
     return smallest_keys(pools, distances <= (nearest + TIE * pools.sigma)[pools.owners], keys)
@@ -110,46 +124,72 @@ POOLS = ("in_language", "all_languages")
 PROMPT_LANGUAGES = ("chosen", "rejected", "random")
 REASONS = ("no_candidates", "no_reward", "one_candidate", "all_equal", "none_below")
 
+
 @dataclass(frozen=True)
 class PairSet:
-    "Preference pairs, and what was skipped."
-    pairs:pd.DataFrame   # one row per pair
-    skipped:pd.DataFrame # one row per skipped pool: prompt_id, language (empty for all_languages), reason
+    """Preference pairs, and what was skipped."""
+
+    pairs: pd.DataFrame  # one row per pair
+    skipped: pd.DataFrame  # one row per skipped pool: prompt_id, language (empty for all_languages), reason
+
     @property
-    def counts(self)->dict[str, int]:
-        "How many pools gave a pair, and how many were skipped for each reason."
+    def counts(self) -> dict[str, int]:
+        """How many pools gave a pair, and how many were skipped for each reason."""
         found = self.skipped.reason.value_counts()
         return {"pairs": len(self.pairs), **{reason: int(found.get(reason, 0)) for reason in REASONS}}
 
+
 def check_candidates(
-    candidates:pd.DataFrame,  # the table
-    reward:str="reward",      # column of the rewards
+    candidates: pd.DataFrame,  # the table
+    reward: str = "reward",  # column of the rewards
 ):
-    "Raise `DataError` when a table of candidates lacks a column, repeats a key, or has something else than numbers as rewards."
+    """Raise `DataError` when a table of candidates lacks a column, repeats a key, or has something else than numbers as
+    rewards.
+    """
     missing = [column for column in ("key", "prompt_id", "language", reward) if column not in candidates]
-    if missing: raise DataError(f"The table of candidates lacks the column(s) {', '.join(missing)}.")
+    if missing:
+        raise DataError(f"The table of candidates lacks the column(s) {', '.join(missing)}.")
     twice = candidates.key.duplicated()
     if twice.any():
-        raise DataError(f"{int(twice.sum())} candidate key(s) occur more than once, first {candidates.key[twice].iloc[0]!r}. Score and join each candidate once per reward model.")
+        raise DataError(
+            f"{int(twice.sum())} candidate key(s) occur more than once, first {candidates.key[twice].iloc[0]!r}. Score"
+            " and join each candidate once per reward model."
+        )
     empty = candidates[["key", "prompt_id", "language"]].isna().any()
     if empty.any():
-        raise DataError(f"The column(s) {', '.join(empty.index[empty])} of the table of candidates have missing values; a candidate without them belongs to no pool.")
+        raise DataError(
+            f"The column(s) {', '.join(empty.index[empty])} of the table of candidates have missing values; a candidate"
+            " without them belongs to no pool."
+        )
     if not pd.api.types.is_numeric_dtype(candidates[reward]):
-        raise DataError(f"The column {reward!r} holds {candidates[reward].dtype} and not numbers; a missing reward is NaN.")
+        raise DataError(
+            f"The column {reward!r} holds {candidates[reward].dtype} and not numbers; a missing reward is NaN."
+        )
 
 # %% ../nbs/09d_preferences.ipynb #1d430f5f
 def build_pairs(
-    candidates:pd.DataFrame,      # columns key, prompt_id, language and the reward; one row per candidate
-    rule:str="mu_minus_2sigma",   # which candidate is rejected, one of `RULES`
-    pool:str="in_language",       # "in_language" or "all_languages"
-    prompt_language:str="chosen", # language of the prompt of a pair: the chosen's, the rejected's, or "random" among the pool's
-    seed:int=0,                   # of the random language; a prompt's language does not depend on the other prompts
-    expected:Iterable[tuple[str, str]]|None=None, # (prompt id, language) that should have candidates; those without are counted
-    reward:str="reward",          # column of the rewards
-)->PairSet:
-    "Draw one preference pair from each pool. Raises `DataError` and `UnknownNameError`. Source: CroCo's released rule."
-    for name, value, known in (("pool", pool, POOLS), ("prompt language", prompt_language, PROMPT_LANGUAGES), ("pair rule", rule, RULES)):
-        if value not in known: raise UnknownNameError(name, value, known)
+    candidates: pd.DataFrame,  # columns key, prompt_id, language and the reward; one row per candidate
+    rule: str = "mu_minus_2sigma",  # which candidate is rejected, one of `RULES`
+    pool: str = "in_language",  # "in_language" or "all_languages"
+    # language of the prompt of a pair: the chosen's, the rejected's, or "random" among the pool's
+    prompt_language: str = "chosen",
+    # of the random language; a prompt's language does not depend on the other prompts
+    seed: int = 0,
+    # (prompt id, language) that should have candidates; those without are counted
+    expected: Iterable[tuple[str, str]] | None = None,
+    reward: str = "reward",  # column of the rewards
+) -> PairSet:
+    """Draw one preference pair from each pool.
+
+    Raises `DataError` and `UnknownNameError`. Source: CroCo's released rule.
+    """
+    for name, value, known in (
+        ("pool", pool, POOLS),
+        ("prompt language", prompt_language, PROMPT_LANGUAGES),
+        ("pair rule", rule, RULES),
+    ):
+        if value not in known:
+            raise UnknownNameError(name, value, known)
     check_candidates(candidates, reward)
     columns = ["prompt_id", "language"] if pool == "in_language" else ["prompt_id"]
     numbers = number_pools(candidates, columns)
@@ -157,40 +197,66 @@ def build_pairs(
     pools = sort_pools(numbers, candidates[reward].to_numpy(dtype=np.float64, na_value=np.nan))
     chosen = smallest_keys(pools, pools.rewards == pools.highest[pools.owners], keys)
     rejected = closest_places(pools, rule_targets(pools, rule), keys)
-    reasons = np.select([pools.sizes < 2, pools.lowest == pools.highest, pools.rewards[rejected] >= pools.highest], ["one_candidate", "all_equal", "none_below"], "")
+    reasons = np.select(
+        [pools.sizes < 2, pools.lowest == pools.highest, pools.rewards[rejected] >= pools.highest],
+        ["one_candidate", "all_equal", "none_below"],
+        "",
+    )
     good = reasons == ""
     best, worse = pools.rows[chosen[good]], pools.rows[rejected[good]]
-    pairs = pd.DataFrame({
-        "prompt_id": candidates.prompt_id.to_numpy()[best], "prompt_language": "", "chosen": keys[best], "rejected": keys[worse],
-        "chosen_reward": pools.highest[good], "rejected_reward": pools.rewards[rejected[good]], "chosen_language": languages[best], "rejected_language": languages[worse],
-        "rule": rule, "pool": pool, "mu": pools.mu[good], "sigma": pools.sigma[good], "pool_size": pools.sizes[good],
-        "missing_rewards": np.bincount(numbers, minlength=1)[pools.numbers[good]] - pools.sizes[good],
-        "is_minimum": pools.rewards[rejected[good]] == pools.lowest[good], "target_below_minimum": (pools.mu - 2 * pools.sigma < pools.lowest - TIE * pools.sigma)[good]})
-    by_prompt = random_languages(pools, languages, pairs.prompt_id, good, seed) if prompt_language == "random" else pairs[f"{prompt_language}_language"]
+    pairs = pd.DataFrame(
+        {
+            "prompt_id": candidates.prompt_id.to_numpy()[best],
+            "prompt_language": "",
+            "chosen": keys[best],
+            "rejected": keys[worse],
+            "chosen_reward": pools.highest[good],
+            "rejected_reward": pools.rewards[rejected[good]],
+            "chosen_language": languages[best],
+            "rejected_language": languages[worse],
+            "rule": rule,
+            "pool": pool,
+            "mu": pools.mu[good],
+            "sigma": pools.sigma[good],
+            "pool_size": pools.sizes[good],
+            "missing_rewards": np.bincount(numbers, minlength=1)[pools.numbers[good]] - pools.sizes[good],
+            "is_minimum": pools.rewards[rejected[good]] == pools.lowest[good],
+            "target_below_minimum": (pools.mu - 2 * pools.sigma < pools.lowest - TIE * pools.sigma)[good],
+        }
+    )
+    by_prompt = (
+        random_languages(pools, languages, pairs.prompt_id, good, seed)
+        if prompt_language == "random"
+        else pairs[f"{prompt_language}_language"]
+    )
     pairs["prompt_language"] = np.asarray(by_prompt, dtype=object)
     order = ["prompt_id", "prompt_language"] if pool == "in_language" else ["prompt_id"]
-    return PairSet(pairs.sort_values(order, ignore_index=True), skipped_pools(candidates, columns, numbers, pools, reasons, expected))
+    return PairSet(
+        pairs.sort_values(order, ignore_index=True),
+        skipped_pools(candidates, columns, numbers, pools, reasons, expected),
+    )
 
 # %% ../nbs/09d_preferences.ipynb #85c0ba43
 def number_pools(
-    candidates:pd.DataFrame, # the table
-    columns:Sequence[str],   # that make up a pool
-)->np.ndarray:
-    "Return the number of the pool of each candidate [rows]."
+    candidates: pd.DataFrame,  # the table
+    columns: Sequence[str],  # that make up a pool
+) -> np.ndarray:
+    """Return the number of the pool of each candidate [rows]."""
     numbers = np.zeros(len(candidates), dtype=np.int64)
     for column in columns:
         codes, values = pd.factorize(candidates[column])
         numbers = numbers * (len(values) + 1) + codes
     return pd.factorize(numbers)[0].astype(np.int64)
 
+
 def random_languages(
-    pools:Pools,           # sorted rewards
-    languages:np.ndarray,  # [rows] language of each candidate
-    prompt_ids:pd.Series,  # prompt id of each pair
-    good:np.ndarray,       # [P] which pools gave a pair
-    seed:int,              # of the choice
-)->np.ndarray:
-    "Return for each pair one of its pool's languages, from a hash of its prompt id and the seed."
+    pools: Pools,  # sorted rewards
+    languages: np.ndarray,  # [rows] language of each candidate
+    prompt_ids: pd.Series,  # prompt id of each pair
+    good: np.ndarray,  # [P] which pools gave a pair
+    seed: int,  # of the choice
+) -> np.ndarray:
+    """Return for each pair one of its pool's languages, from a hash of its prompt id and the seed."""
     codes, known = pd.factorize(languages[pools.rows], sort=True)
     seen = np.unique(pools.owners * len(known) + codes) if len(known) else np.zeros(0, dtype=np.int64)
     counts = np.bincount(seen // max(1, len(known)), minlength=len(pools.starts))
@@ -199,92 +265,142 @@ def random_languages(
     draw = (pd.util.hash_array(texts) % np.maximum(1, counts[good]).astype(np.uint64)).astype(np.int64)
     return known[seen[first[good] + draw] % max(1, len(known))] if len(draw) else np.zeros(0, dtype=object)
 
+
 def skipped_pools(
-    candidates:pd.DataFrame, # the table
-    columns:Sequence[str],   # that make up a pool
-    numbers:np.ndarray,      # [rows] pool of each candidate
-    pools:Pools,             # sorted rewards
-    reasons:np.ndarray,      # [P] why a pool gave no pair; empty when it gave one
-    expected:Iterable[tuple[str, str]]|None=None, # (prompt id, language) that should have candidates
-)->pd.DataFrame:
-    "Return one row per skipped pool: prompt_id, language, reason."
+    candidates: pd.DataFrame,  # the table
+    columns: Sequence[str],  # that make up a pool
+    numbers: np.ndarray,  # [rows] pool of each candidate
+    pools: Pools,  # sorted rewards
+    reasons: np.ndarray,  # [P] why a pool gave no pair; empty when it gave one
+    expected: Iterable[tuple[str, str]] | None = None,  # (prompt id, language) that should have candidates
+) -> pd.DataFrame:
+    """Return one row per skipped pool: prompt_id, language, reason."""
     why = np.full(numbers.max() + 1 if len(numbers) else 0, "no_reward", dtype=object)
     why[pools.numbers] = reasons
-    heads = candidates[list(columns)].iloc[np.unique(numbers, return_index=True)[1]].reset_index(drop=True).astype(object)
+    heads = (
+        candidates[list(columns)].iloc[np.unique(numbers, return_index=True)[1]].reset_index(drop=True).astype(object)
+    )
     table = heads.assign(reason=why)
     if expected is not None:
-        wanted = {tuple(pair[:len(columns)]) for pair in expected} - set(heads.itertuples(index=False, name=None))
-        table = pd.concat([table, pd.DataFrame([(*pair, "no_candidates") for pair in sorted(wanted)], columns=[*columns, "reason"])])
-    if "language" not in table: table["language"] = ""
-    return table[table.reason != ""][["prompt_id", "language", "reason"]].sort_values(["prompt_id", "language"], ignore_index=True)
+        wanted = {tuple(pair[: len(columns)]) for pair in expected} - set(heads.itertuples(index=False, name=None))
+        table = pd.concat(
+            [table, pd.DataFrame([(*pair, "no_candidates") for pair in sorted(wanted)], columns=[*columns, "reason"])]
+        )
+    if "language" not in table:
+        table["language"] = ""
+    return table[table.reason != ""][["prompt_id", "language", "reason"]].sort_values(
+        ["prompt_id", "language"], ignore_index=True
+    )
 
 # %% ../nbs/09d_preferences.ipynb #ceeb159a
 def standardise_rewards(
-    candidates:pd.DataFrame, # columns language and the reward
-    reward:str="reward",     # column of the rewards
-    by_prompt:bool=False,    # each prompt's answers in a language by themselves (the column prompt_id is needed, too)
-)->pd.DataFrame:
-    "Return the candidates with rewards of mean 0 and population variance 1 within each language, or each prompt in a language; where all rewards are equal they become 0."
+    candidates: pd.DataFrame,  # columns language and the reward
+    reward: str = "reward",  # column of the rewards
+    # each prompt's answers in a language by themselves (the column prompt_id is needed, too)
+    by_prompt: bool = False,
+) -> pd.DataFrame:
+    """Return the candidates with rewards of mean 0 and population variance 1 within each language, or each prompt in a
+    language; where all rewards are equal they become 0.
+    """
     groups = candidates.groupby(["language", "prompt_id"] if by_prompt else "language")[reward]
     spread = groups.transform("std", ddof=0)
     centred = candidates[reward] - groups.transform("mean")
     return candidates.assign(**{reward: centred / spread.where(spread > 0, 1.0)})
 
 # %% ../nbs/09d_preferences.ipynb #9e27d01f
-DISTRIBUTIONS = {"gaussian": lambda random, shape: random.standard_normal(shape), "skewed right": lambda random, shape: random.standard_exponential(shape),
-                 "skewed left": lambda random, shape: -random.standard_exponential(shape)}
+DISTRIBUTIONS = {
+    "gaussian": lambda random, shape: random.standard_normal(shape),
+    "skewed right": lambda random, shape: random.standard_exponential(shape),
+    "skewed left": lambda random, shape: -random.standard_exponential(shape),
+}
+
 
 def _shares(size, pools):
-    "Measure pools of one size: is the closest to the target the minimum, is the target below it?"
-    rejected = pools.rewards[closest_places(pools, rule_targets(pools, "mu_minus_2sigma"), np.arange(len(pools.rewards)))]
+    """Measure pools of one size: is the closest to the target the minimum, is the target below it?"""
+    rejected = pools.rewards[
+        closest_places(pools, rule_targets(pools, "mu_minus_2sigma"), np.arange(len(pools.rewards)))
+    ]
     below = pools.mu - 2 * pools.sigma < pools.lowest - TIE * pools.sigma
-    return {"K": size, "pools": len(pools.sizes), "minimum_share": float((rejected == pools.lowest).mean()), "below_minimum_share": float(below.mean())}
+    return {
+        "K": size,
+        "pools": len(pools.sizes),
+        "minimum_share": float((rejected == pools.lowest).mean()),
+        "below_minimum_share": float(below.mean()),
+    }
+
 
 def minimum_share(
-    sizes:Sequence[int]=(2, 4, 8, 16, 32, 64, 128, 256, 512), # pool sizes K
-    distribution:str="gaussian", # one of `DISTRIBUTIONS`
-    n_pools:int=1000,            # simulated pools of each size
-    seed:int=0,                  # of the simulation
-)->pd.DataFrame:
-    "Simulate how often the rejected candidate is simply the minimum, by pool size. Raises `UnknownNameError`."
-    if distribution not in DISTRIBUTIONS: raise UnknownNameError("distribution", distribution, DISTRIBUTIONS)
+    sizes: Sequence[int] = (2, 4, 8, 16, 32, 64, 128, 256, 512),  # pool sizes K
+    distribution: str = "gaussian",  # one of `DISTRIBUTIONS`
+    n_pools: int = 1000,  # simulated pools of each size
+    seed: int = 0,  # of the simulation
+) -> pd.DataFrame:
+    """Simulate how often the rejected candidate is simply the minimum, by pool size. Raises `UnknownNameError`."""
+    if distribution not in DISTRIBUTIONS:
+        raise UnknownNameError("distribution", distribution, DISTRIBUTIONS)
     random = np.random.default_rng(seed)
-    rows = [_shares(size, sort_pools(np.repeat(np.arange(n_pools), size), DISTRIBUTIONS[distribution](random, n_pools * size))) for size in sizes]
+    rows = [
+        _shares(
+            size, sort_pools(np.repeat(np.arange(n_pools), size), DISTRIBUTIONS[distribution](random, n_pools * size))
+        )
+        for size in sizes
+    ]
     return pd.DataFrame(rows).assign(source=distribution)
 
+
 def minimum_share_of(
-    candidates:pd.DataFrame,   # with rewards
-    sizes:Sequence[int]=(2, 4, 8, 16, 32, 64, 128, 256, 512), # pool sizes K; larger ones than the pools are left out
-    pool:str="in_language",    # "in_language" or "all_languages"
-    reward:str="reward",       # column of the rewards
-    seed:int=0,                # of the random sub-pools
-)->pd.DataFrame:
-    "Measure on a table's own pools, cut to K random candidates each, how often the rejected candidate is simply the minimum."
+    candidates: pd.DataFrame,  # with rewards
+    # pool sizes K; larger ones than the pools are left out
+    sizes: Sequence[int] = (2, 4, 8, 16, 32, 64, 128, 256, 512),
+    pool: str = "in_language",  # "in_language" or "all_languages"
+    reward: str = "reward",  # column of the rewards
+    seed: int = 0,  # of the random sub-pools
+) -> pd.DataFrame:
+    """Measure on a table's own pools, cut to K random candidates each, how often the rejected candidate is simply the
+    minimum.
+    """
     check_candidates(candidates, reward)
-    rated = candidates[np.isfinite(candidates[reward].to_numpy(dtype=np.float64, na_value=np.nan))].sort_values("key").sample(frac=1, random_state=seed)
+    rated = (
+        candidates[np.isfinite(candidates[reward].to_numpy(dtype=np.float64, na_value=np.nan))]
+        .sort_values("key")
+        .sample(frac=1, random_state=seed)
+    )
     numbers = number_pools(rated, ["prompt_id", "language"] if pool == "in_language" else ["prompt_id"])
-    place, size_of = pd.Series(numbers).groupby(numbers).cumcount().to_numpy(), np.bincount(numbers, minlength=1)[numbers]
+    place, size_of = (
+        pd.Series(numbers).groupby(numbers).cumcount().to_numpy(),
+        np.bincount(numbers, minlength=1)[numbers],
+    )
     values, rows = rated[reward].to_numpy(dtype=np.float64), []
     for size in sizes:
         kept = (place < size) & (size_of >= size)
-        if kept.any(): rows.append(_shares(size, sort_pools(numbers[kept], values[kept])))
+        if kept.any():
+            rows.append(_shares(size, sort_pools(numbers[kept], values[kept])))
     return pd.DataFrame(rows, columns=["K", "pools", "minimum_share", "below_minimum_share"]).assign(source="own pools")
 
 # %% ../nbs/09d_preferences.ipynb #bef75240
 def pair_warnings(
-    pairs:pd.DataFrame, # from `build_pairs`
-    share:float=0.5,    # warn when this share of the pairs is concerned
-)->list[str]:
-    "Return one line for each reason why the rule μ − 2σ could not do in these pairs what it was made for."
+    pairs: pd.DataFrame,  # from `build_pairs`
+    share: float = 0.5,  # warn when this share of the pairs is concerned
+) -> list[str]:
+    """Return one line for each reason why the rule μ − 2σ could not do in these pairs what it was made for."""
     pairs = pairs[pairs.rule == "mu_minus_2sigma"]
-    if not len(pairs): return []
+    if not len(pairs):
+        return []
     lines, small = [], pairs.pool_size <= 4
     below, minimum = pairs.target_below_minimum[pairs.pool_size >= 64].mean(), pairs.is_minimum.mean()
     if small.any():
-        lines.append(f"{int(small.sum())} of {len(pairs)} pools have at most 4 rewards: a value among K lies at most σ√(K−1) from the mean, "
-                     "so μ − 2σ cannot be reached and the minimum is rejected. Write more candidates.")
+        lines.append(
+            f"{int(small.sum())} of {len(pairs)} pools have at most 4 rewards: a value among K lies at most σ√(K−1)"
+            " from the mean, so μ − 2σ cannot be reached and the minimum is rejected. Write more candidates."
+        )
     if below > share:
-        lines.append(f"In {below:.0%} of the pools with 64 rewards or more μ − 2σ lies below the smallest reward: the rewards are skewed to the right, and more candidates alone will not change that.")
+        lines.append(
+            f"In {below:.0%} of the pools with 64 rewards or more μ − 2σ lies below the smallest reward: the rewards"
+            " are skewed to the right, and more candidates alone will not change that."
+        )
     if minimum > share:
-        lines.append(f"In {minimum:.0%} of the pairs the rejected answer is simply the worst one: in effect these are pairs of the rule `minimum`. Write more candidates (K = 64 or more).")
+        lines.append(
+            f"In {minimum:.0%} of the pairs the rejected answer is simply the worst one: in effect these are pairs of"
+            " the rule `minimum`. Write more candidates (K = 64 or more)."
+        )
     return lines

@@ -14,83 +14,103 @@ from .tasks import Task
 # %% ../nbs/03_prompts.ipynb #255ce4b8
 @dataclass(frozen=True)
 class Demonstration:
-    "One in-context example as the model sees it."
-    input:str    # text
-    output:str   # label word, or the text of a generation task
-    language:str # BCP-47 code of the input
+    """One in-context example as the model sees it."""
+
+    input: str  # text
+    output: str  # label word, or the text of a generation task
+    language: str  # BCP-47 code of the input
+
 
 @dataclass(frozen=True)
 class Template:
-    "How demonstrations and queries become text. Every line ends with a newline, so that lines can be counted."
-    answer_line:str = "{input} → {output}\n"   # one demonstration before the query
-    question:str = "{input} →"                 # the query, ready for its answer
-    written_line:str = "{output}: {input}\n"   # one demonstration as the model writes it
-    written_start:str = "{output}:"            # what stands before the text that the model writes
-    query_line:str = "?: {input}\n"            # the query, before the model writes
-    content_free:str = "…"                     # an input that says nothing, for contextual calibration
+    """How demonstrations and queries become text. Every line ends with a newline, so that lines can be counted."""
 
-TEMPLATES = {"emoji-topic": Template(), "udhr-topic": Template(), "emoji-name": Template(answer_line="{input} = {output}\n", question="{input} ="),
-             "udhr-match": Template(answer_line="{input} = {output}\n", question="{input} =")}
+    answer_line: str = "{input} → {output}\n"  # one demonstration before the query
+    question: str = "{input} →"  # the query, ready for its answer
+    written_line: str = "{output}: {input}\n"  # one demonstration as the model writes it
+    written_start: str = "{output}:"  # what stands before the text that the model writes
+    query_line: str = "?: {input}\n"  # the query, before the model writes
+    content_free: str = "…"  # an input that says nothing, for contextual calibration
+
+
+TEMPLATES = {
+    "emoji-topic": Template(),
+    "udhr-topic": Template(),
+    "emoji-name": Template(answer_line="{input} = {output}\n", question="{input} ="),
+    "udhr-match": Template(answer_line="{input} = {output}\n", question="{input} ="),
+}
+
 
 def template_of(
-    task:str, # name of a task
-)->Template:
-    "Return the template of a task; tasks of one's own get the default one."
+    task: str,  # name of a task
+) -> Template:
+    """Return the template of a task; tasks of one's own get the default one."""
     return TEMPLATES.get(task, Template())
 
+
 def one_line(
-    text:str, # any text
-)->str:
-    "Fold white space, newlines included, to single blanks: a demonstration is one line."
+    text: str,  # any text
+) -> str:
+    """Fold white space, newlines included, to single blanks: a demonstration is one line."""
     return " ".join(text.split())
 
 # %% ../nbs/03_prompts.ipynb #41190ae4
 def answer_prompt(
-    template:Template,                   # of the task
-    demonstrations:Sequence[Demonstration], # C, in the order in which they shall stand
-    query:str,                           # x
-)->str:
-    "Return the prompt behind which the answer is scored."
-    lines = [template.answer_line.format(input=one_line(demo.input), output=one_line(demo.output)) for demo in demonstrations]
+    template: Template,  # of the task
+    demonstrations: Sequence[Demonstration],  # C, in the order in which they shall stand
+    query: str,  # x
+) -> str:
+    """Return the prompt behind which the answer is scored."""
+    lines = [
+        template.answer_line.format(input=one_line(demo.input), output=one_line(demo.output)) for demo in demonstrations
+    ]
     return "".join(lines) + template.question.format(input=one_line(query))
 
+
 def answers(
-    words:Sequence[str], # label words or choices
-)->list[str]:
-    "Return the continuations that stand for some words."
+    words: Sequence[str],  # label words or choices
+) -> list[str]:
+    """Return the continuations that stand for some words."""
     return [" " + one_line(word) for word in words]
 
 # %% ../nbs/03_prompts.ipynb #3044bd9b
 def seed_demonstrations(
-    task:Task,       # a choice task
-    languages:Sequence[str]=("en",), # of the seeds, label by label in turn
-)->list[Demonstration]:
-    "Return one training example per label: the first of each in the order of the task. Languages that the task lacks are left out; without any language left there are no seeds."
+    task: Task,  # a choice task
+    languages: Sequence[str] = ("en",),  # of the seeds, label by label in turn
+) -> list[Demonstration]:
+    """Return one training example per label: the first of each in the order of the task.
+
+    Languages that the task lacks are left out; without any language left there are no seeds.
+    """
     seeds, languages = [], [code for code in languages if code in task.languages]
     for number, (label, word) in enumerate(zip(task.labels, task.words.get("en", task.labels)) if languages else ()):
         language = languages[number % len(languages)]
         first = next((example for example in task.examples(language, "train") if example.output == label), None)
-        if first is not None: seeds.append(Demonstration(first.input, word, language))
+        if first is not None:
+            seeds.append(Demonstration(first.input, word, language))
     return seeds
 
+
 def writing_prompt(
-    template:Template,              # of the task
-    seeds:Sequence[Demonstration],  # from `seed_demonstrations`
-    query:str,                      # x
-)->str:
-    "Return the text behind which the model writes its demonstrations, label by label."
+    template: Template,  # of the task
+    seeds: Sequence[Demonstration],  # from `seed_demonstrations`
+    query: str,  # x
+) -> str:
+    """Return the text behind which the model writes its demonstrations, label by label."""
     lines = [template.written_line.format(input=one_line(demo.input), output=demo.output) for demo in seeds]
     return "".join(lines) + template.query_line.format(input=one_line(query))
 
+
 def parse_written(
-    template:Template, # of the task
-    text:str,          # lines that a model wrote
-    words:Sequence[str], # label words that are allowed
-    language:str,      # of the query
-)->list[Demonstration]:
-    "Read written lines back; lines that are empty or carry no known label are left out."
+    template: Template,  # of the task
+    text: str,  # lines that a model wrote
+    words: Sequence[str],  # label words that are allowed
+    language: str,  # of the query
+) -> list[Demonstration]:
+    """Read written lines back; lines that are empty or carry no known label are left out."""
     known, found = set(words), []
     for line in text.splitlines():
         output, separator, written = line.partition(template.written_start.format(output="").strip() or ":")
-        if separator and output.strip() in known and written.strip(): found.append(Demonstration(one_line(written), output.strip(), language))
+        if separator and output.strip() in known and written.strip():
+            found.append(Demonstration(one_line(written), output.strip(), language))
     return found

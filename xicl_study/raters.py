@@ -20,74 +20,118 @@ from .storage import RecipeError, write_json
 # %% ../nbs/13e_raters.ipynb #1d75847c
 @dataclass(frozen=True)
 class SimulatedRater:
-    "How one simulated person rates."
-    bias: float = 0.0     # points that are added to every opinion
-    noise: float = 0.5    # standard deviation of an opinion, in points
-    drop_out: float = 0.0 # share of the sheet, at its end, that is left empty
-    careless: float = 0.0 # probability that a row gets random scores
+    """How one simulated person rates."""
+
+    bias: float = 0.0  # points that are added to every opinion
+    noise: float = 0.5  # standard deviation of an opinion, in points
+    drop_out: float = 0.0  # share of the sheet, at its end, that is left empty
+    careless: float = 0.0  # probability that a row gets random scores
+
 
 @dataclass(frozen=True)
 class SimulatedWorld:
-    "What is true in a simulation."
-    quality: dict             # system -> quality on the scale of 1 to 5
-    item_spread: float = 0.6  # standard deviation of what an item adds to all its outputs
-    output_spread: float = 0.5# standard deviation of what is special to one output
-    automatic_weight: float = 0.0 # points by which an output whose answer is right is better
-    seed: int = 0             # of every draw
+    """What is true in a simulation."""
 
-DEFAULT_RATERS = (SimulatedRater(0.0, 0.5), SimulatedRater(0.3, 0.6, 0.15), SimulatedRater(-0.2, 0.7), SimulatedRater(0.0, 0.5, 0.0, 1.0))
+    quality: dict  # system -> quality on the scale of 1 to 5
+    item_spread: float = 0.6  # standard deviation of what an item adds to all its outputs
+    output_spread: float = 0.5  # standard deviation of what is special to one output
+    automatic_weight: float = 0.0  # points by which an output whose answer is right is better
+    seed: int = 0  # of every draw
+
+
+DEFAULT_RATERS = (
+    SimulatedRater(0.0, 0.5),
+    SimulatedRater(0.3, 0.6, 0.15),
+    SimulatedRater(-0.2, 0.7),
+    SimulatedRater(0.0, 0.5, 0.0, 1.0),
+)
+
 
 def default_world(
-    systems, # names of the systems
-    seed:int=0, # of every draw
-)->SimulatedWorld:
-    "Return a world in which each system is half a point better than the one before it in alphabetical order: a made-up order, so that nobody takes it for a finding."
-    return SimulatedWorld({system: 2.5 + 0.5*number for number, system in enumerate(sorted(systems))}, seed=seed)
+    systems,  # names of the systems
+    seed: int = 0,  # of every draw
+) -> SimulatedWorld:
+    """Return a world in which each system is half a point better than the one before it in alphabetical order: a
+    made-up order, so that nobody takes it for a finding.
+    """
+    return SimulatedWorld({system: 2.5 + 0.5 * number for number, system in enumerate(sorted(systems))}, seed=seed)
+
 
 def expected_mean(
-    world:SimulatedWorld, # what is true
-    system:str,           # one of its systems
-    raters,               # the raters whose ratings are averaged
-)->float:
-    "Return the mean score that careful raters would give a system after very many items."
+    world: SimulatedWorld,  # what is true
+    system: str,  # one of its systems
+    raters,  # the raters whose ratings are averaged
+) -> float:
+    """Return the mean score that careful raters would give a system after very many items."""
     spreads = [np.sqrt(world.item_spread**2 + world.output_spread**2 + rater.noise**2) for rater in raters]
-    return float(np.mean([1 + sum(1 - NormalDist(world.quality[system] + rater.bias, spread).cdf(step + 0.5) for step in range(1, 5))
-        for rater, spread in zip(raters, spreads)]))
+    return float(
+        np.mean(
+            [
+                1
+                + sum(
+                    1 - NormalDist(world.quality[system] + rater.bias, spread).cdf(step + 0.5) for step in range(1, 5)
+                )
+                for rater, spread in zip(raters, spreads)
+            ]
+        )
+    )
 
 # %% ../nbs/13e_raters.ipynb #87c8a871
 def simulated_scores(
-    key:pd.DataFrame,       # a key from `panels`
-    world:SimulatedWorld,   # what is true
-    raters=DEFAULT_RATERS,  # in each language, the raters of the key in order; the list starts again when it is too short
-    correct:dict|None=None, # 1.0 where an answer was right, by (language, item, system); for `automatic_weight`
-)->pd.DataFrame:
-    "Return row, rater and a score per dimension as text, empty where a rater had dropped out. Raises `RecipeError` for a system without quality."
+    key: pd.DataFrame,  # a key from `panels`
+    world: SimulatedWorld,  # what is true
+    # in each language, the raters of the key in order; the list starts again when it is too short
+    raters=DEFAULT_RATERS,
+    correct: dict | None = None,  # 1.0 where an answer was right, by (language, item, system); for `automatic_weight`
+) -> pd.DataFrame:
+    """Return row, rater and a score per dimension as text, empty where a rater had dropped out.
+
+    Raises `RecipeError` for a system without quality.
+    """
     missing = set(key[key.kind == "rating"].system) - set(world.quality)
-    if missing: raise RecipeError(f"The simulated world has no quality for the system(s) {', '.join(sorted(missing))}.")
+    if missing:
+        raise RecipeError(f"The simulated world has no quality for the system(s) {', '.join(sorted(missing))}.")
     generator, correct = np.random.default_rng(world.seed), correct or {}
     outputs = sorted(set(zip(key.language, key["item"], key.system)))
     items = {pair: generator.normal(0, world.item_spread) for pair in sorted({output[:2] for output in outputs})}
     special = {output: generator.normal(0, world.output_spread) for output in outputs}
-    numbers = {rater: number for _, part in key.groupby("language") for number, rater in enumerate(dict.fromkeys(part.rater))}
+    numbers = {
+        rater: number for _, part in key.groupby("language") for number, rater in enumerate(dict.fromkeys(part.rater))
+    }
     ends, rows = key.groupby("rater")["place"].max(), []
     for line in key.sort_values(["rater", "place"]).itertuples():
         who, output = raters[numbers[line.rater] % len(raters)], (line.language, line.item, line.system)
         opinions = generator.normal(0, who.noise, len(DIMENSIONS)) + who.bias
-        if line.kind == "rating": opinions += world.quality[line.system] + items[output[:2]] + special[output] + world.automatic_weight*correct.get(output, 0)
+        if line.kind == "rating":
+            opinions += (
+                world.quality[line.system]
+                + items[output[:2]]
+                + special[output]
+                + world.automatic_weight * correct.get(output, 0)
+            )
         scores = np.clip(np.round(opinions), 1, 5).astype(int)
-        if line.kind != "rating": scores[:] = int(line.expected) if line.kind == "instructed" else 1
-        if generator.random() < who.careless: scores = generator.integers(1, 6, len(DIMENSIONS))
-        answered = line.place <= round(ends[line.rater]*(1 - who.drop_out))
-        rows.append({"row": line.row, "rater": line.rater, **{name: str(score) if answered else "" for name, score in zip(DIMENSIONS, scores)}})
+        if line.kind != "rating":
+            scores[:] = int(line.expected) if line.kind == "instructed" else 1
+        if generator.random() < who.careless:
+            scores = generator.integers(1, 6, len(DIMENSIONS))
+        answered = line.place <= round(ends[line.rater] * (1 - who.drop_out))
+        rows.append(
+            {
+                "row": line.row,
+                "rater": line.rater,
+                **{name: str(score) if answered else "" for name, score in zip(DIMENSIONS, scores)},
+            }
+        )
     return pd.DataFrame(rows)
 
+
 def simulated_ratings(
-    key:pd.DataFrame,       # a key from `panels`
-    world:SimulatedWorld,   # what is true
+    key: pd.DataFrame,  # a key from `panels`
+    world: SimulatedWorld,  # what is true
     raters=DEFAULT_RATERS,  # as in `simulated_scores`
-    correct:dict|None=None, # as in `simulated_scores`
-)->pd.DataFrame:
-    "Return the tidy ratings that an import of simulated sheets would give, without any file."
+    correct: dict | None = None,  # as in `simulated_scores`
+) -> pd.DataFrame:
+    """Return the tidy ratings that an import of simulated sheets would give, without any file."""
     long = simulated_scores(key, world, raters, correct).melt(["row", "rater"], list(DIMENSIONS), "dimension", "score")
     found = long[long.score != ""].drop(columns="rater").merge(key, on="row").astype({"score": "int64"})
     found = found.assign(comment=SIMULATED, simulated=True, file="simulated")[list(RATING_COLUMNS)]
@@ -95,43 +139,65 @@ def simulated_ratings(
 
 # %% ../nbs/13e_raters.ipynb #11abb723
 FORMS = ("xlsx", "csv", "json")
-_WARNING = "SIMULATED RATINGS. No person filled this sheet; its numbers are drawn by a program and say nothing about any system."
+_WARNING = (
+    "SIMULATED RATINGS. No person filled this sheet; its numbers are drawn by a program and say nothing about any"
+    " system."
+)
+
 
 def annotated_tasks(
-    rows:pd.DataFrame, # a rater's filled rows
-)->list[dict]:
-    "Return filled rows as Label Studio exports them: tasks with one annotation each."
+    rows: pd.DataFrame,  # a rater's filled rows
+) -> list[dict]:
+    """Return filled rows as Label Studio exports them: tasks with one annotation each."""
     scores, tasks = rows.set_index("row"), label_studio_tasks(rows)
     for number, task in enumerate(tasks, 1):
         results = []
         for place, output in enumerate(task["data"]["outputs"]):
             line = scores.loc[output["row"]]
             common = {"to_name": f"answer_{place}", "origin": "manual"}
-            results += [{**common, "from_name": f"{name}_{place}", "type": "rating", "value": {"rating": int(line[name])}} for name in DIMENSIONS if line[name] != ""]
-            if line.comment: results.append({**common, "from_name": f"comment_{place}", "type": "textarea", "value": {"text": [line.comment]}})
-        task.update(id=number, annotations=[{"id": number, "completed_by": 1, "was_cancelled": False, "result": results}])
+            results += [
+                {**common, "from_name": f"{name}_{place}", "type": "rating", "value": {"rating": int(line[name])}}
+                for name in DIMENSIONS
+                if line[name] != ""
+            ]
+            if line.comment:
+                results.append(
+                    {**common, "from_name": f"comment_{place}", "type": "textarea", "value": {"text": [line.comment]}}
+                )
+        task.update(
+            id=number, annotations=[{"id": number, "completed_by": 1, "was_cancelled": False, "result": results}]
+        )
     return tasks
 
+
 def fill_sheets(
-    study:str|Path,            # a study's folder, with sheets
-    form:str="xlsx",           # xlsx, csv or json (Label Studio)
-    world:SimulatedWorld|None=None, # what is true; `default_world` when None
-    raters=DEFAULT_RATERS,     # as in `simulated_scores`
-    correct:dict|None=None,    # as in `simulated_scores`
-)->list[Path]:
-    "Fill the sheets of a study as simulated raters, into human/simulated/. Returns the files."
+    study: str | Path,  # a study's folder, with sheets
+    form: str = "xlsx",  # xlsx, csv or json (Label Studio)
+    world: SimulatedWorld | None = None,  # what is true; `default_world` when None
+    raters=DEFAULT_RATERS,  # as in `simulated_scores`
+    correct: dict | None = None,  # as in `simulated_scores`
+) -> list[Path]:
+    """Fill the sheets of a study as simulated raters, into human/simulated/. Returns the files."""
     from xicl_study.languages import language as find_language
-    if form not in FORMS: raise RecipeError(f"--form must be one of {', '.join(FORMS)}, not {form!r}.")
-    key, folder = read_panel_key(study), Path(study)/"human"/"simulated"
+
+    if form not in FORMS:
+        raise RecipeError(f"--form must be one of {', '.join(FORMS)}, not {form!r}.")
+    key, folder = read_panel_key(study), Path(study) / "human" / "simulated"
     world = world or default_world(key[key.kind == "rating"].system.unique())
     scores, paths = simulated_scores(key, world, raters, correct).set_index("row"), []
     for (language, rater), _ in key.groupby(["language", "rater"], sort=False):
         rows = rater_rows(key, rater)
         rows = rows.assign(comment=SIMULATED, **{name: scores.loc[rows["row"], name].to_numpy() for name in DIMENSIONS})
-        paths.append(folder/f"simulated-{rater}.{form}")
-        if form == "xlsx": write_workbook(paths[-1], rows, [_WARNING], find_language(language).direction)
-        elif form == "csv": write_table(paths[-1], rows)
-        else: write_json(paths[-1], annotated_tasks(rows))
+        paths.append(folder / f"simulated-{rater}.{form}")
+        if form == "xlsx":
+            write_workbook(paths[-1], rows, [_WARNING], find_language(language).direction)
+        elif form == "csv":
+            write_table(paths[-1], rows)
+        else:
+            write_json(paths[-1], annotated_tasks(rows))
     quality = {system: round(value, 3) for system, value in world.quality.items()}
-    write_json(folder/"simulated.json", {"warning": _WARNING, "quality": quality, "seed": world.seed, "raters": [vars(rater) for rater in raters]})
+    write_json(
+        folder / "simulated.json",
+        {"warning": _WARNING, "quality": quality, "seed": world.seed, "raters": [vars(rater) for rater in raters]},
+    )
     return paths

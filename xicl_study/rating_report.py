@@ -17,38 +17,71 @@ from .evaluation import method_table
 from .figures import SERIES_COLOURS, SERIES_MARKERS, display_name, new_figure, save_figure, styled
 from .human_eval import DIMENSIONS, write_table
 from .panels import read_panel_key, study_predictions
-from .rating_tables import (OVERALL, agreement_table, correlations_table, counted_ratings, means_table, preferences_table, rater_table)
+from xicl_study.rating_tables import (
+    OVERALL,
+    agreement_table,
+    correlations_table,
+    counted_ratings,
+    means_table,
+    preferences_table,
+    rater_table,
+)
 from .ratings import read_ratings
 from .storage import DataError, write_text
 
 # %% ../nbs/14b_rating_report.ipynb #b3ca0030
-def _titles(dimension): return dimension.replace("_", " ")
+def _titles(dimension):
+    return dimension.replace("_", " ")
+
 
 def _heading(figure, text, simulated):
-    figure.suptitle(("SIMULATED RATINGS · " if simulated else "") + text, x=0.01, ha="left", fontsize=10.5, fontweight="bold", color="#B00020" if simulated else "#1D2733")
+    figure.suptitle(
+        ("SIMULATED RATINGS · " if simulated else "") + text,
+        x=0.01,
+        ha="left",
+        fontsize=10.5,
+        fontweight="bold",
+        color="#B00020" if simulated else "#1D2733",
+    )
+
 
 def _rows(names):
-    "Positions from the top down, and a colour and marker per name."
+    """Positions from the top down, and a colour and marker per name."""
     return {name: -number for number, name in enumerate(names)}
+
 
 @styled
 def plot_rating_means(
-    means:pd.DataFrame,     # from `means_table`
-    language:str="all",     # BCP-47 code, or "all"
-    simulated:bool=False,   # say so in the heading
+    means: pd.DataFrame,  # from `means_table`
+    language: str = "all",  # BCP-47 code, or "all"
+    simulated: bool = False,  # say so in the heading
 ):
-    "Draw each system's mean score with its interval, one panel per dimension. Returns a Figure."
+    """Draw each system's mean score with its interval, one panel per dimension. Returns a Figure."""
     part = means[means.language == language]
-    if not len(part): raise DataError(f"There are no mean scores for the language {language!r}.")
+    if not len(part):
+        raise DataError(f"There are no mean scores for the language {language!r}.")
     systems, dimensions = method_table(part.system), list(dict.fromkeys(part.dimension))
-    figure, axes = new_figure(7.2, 1.25 + 0.36*len(systems), 1, len(dimensions), sharey=True, sharex=True)
+    figure, axes = new_figure(7.2, 1.25 + 0.36 * len(systems), 1, len(dimensions), sharey=True, sharex=True)
     places = _rows(systems.index)
     for panel, dimension in zip(axes[0], dimensions):
         for row in part[part.dimension == dimension].itertuples():
             number = -places[row.system]
             colour = SERIES_COLOURS[number % 7] if row.system != "closed_loop" else "#0072B2"
-            panel.plot([row.low, row.high], [places[row.system]]*2, color=colour, linewidth=1.5, alpha=0.8, solid_capstyle="butt")
-            panel.plot(row.value, places[row.system], SERIES_MARKERS[number % 7] if row.system != "closed_loop" else "D", color=colour, markersize=6)
+            panel.plot(
+                [row.low, row.high],
+                [places[row.system]] * 2,
+                color=colour,
+                linewidth=1.5,
+                alpha=0.8,
+                solid_capstyle="butt",
+            )
+            panel.plot(
+                row.value,
+                places[row.system],
+                SERIES_MARKERS[number % 7] if row.system != "closed_loop" else "D",
+                color=colour,
+                markersize=6,
+            )
         panel.set_title("\n".join(_titles(dimension).split()), fontsize=9)
         panel.set_xlim(1, 5)
         panel.set_xticks(range(1, 6))
@@ -58,149 +91,293 @@ def plot_rating_means(
     _heading(figure, f"What people gave, {display_name(language)}", simulated)
     return figure
 
+
 @styled
 def plot_preferences(
-    preferences:pd.DataFrame, # from `preferences_table`
-    dimension:str=OVERALL,    # a dimension
-    simulated:bool=False,     # say so in the heading
+    preferences: pd.DataFrame,  # from `preferences_table`
+    dimension: str = OVERALL,  # a dimension
+    simulated: bool = False,  # say so in the heading
 ):
-    "Draw the share of preferences for each pair of systems, one row per language; filled where p < .05 after Holm's correction. Returns a Figure."
+    """Draw the share of preferences for each pair of systems, one row per language; filled where p < .05 after Holm's
+    correction.
+
+    Returns a Figure.
+    """
     part = preferences[preferences.dimension == dimension]
-    if not len(part): raise DataError(f"There are no pairs of systems to compare in {dimension!r}.")
+    if not len(part):
+        raise DataError(f"There are no pairs of systems to compare in {dimension!r}.")
     pairs, languages = list(dict.fromkeys(zip(part["first"], part.second))), list(dict.fromkeys(part.language))
     titles, columns = method_table({*part["first"], *part.second}).title, min(3, len(pairs))
-    figure, axes = new_figure(7.2, math.ceil(len(pairs)/columns)*(0.9 + 0.27*len(languages)) + 0.4, math.ceil(len(pairs)/columns), columns, sharey=True, sharex=True)
+    figure, axes = new_figure(
+        7.2,
+        math.ceil(len(pairs) / columns) * (0.9 + 0.27 * len(languages)) + 0.4,
+        math.ceil(len(pairs) / columns),
+        columns,
+        sharey=True,
+        sharex=True,
+    )
     places = _rows(languages)
-    for panel in axes.ravel()[len(pairs):]: panel.set_visible(False)
+    for panel in axes.ravel()[len(pairs) :]:
+        panel.set_visible(False)
     for panel, (first, second) in zip(axes.ravel(), pairs):
         panel.axvline(0.5, color="#4A5563", linewidth=1)
         for row in part[(part["first"] == first) & (part.second == second)].itertuples():
             colour = "#0072B2" if row.preference >= 0.5 else "#D55E00"
-            panel.plot([row.preference_low, row.preference_high], [places[row.language]]*2, color=colour, linewidth=1.5, solid_capstyle="butt")
-            panel.plot(row.preference, places[row.language], "D" if row.language == "all" else "o", color=colour, markersize=6,
-                markerfacecolor=colour if row.p_preference_holm < 0.05 else "white")
+            panel.plot(
+                [row.preference_low, row.preference_high],
+                [places[row.language]] * 2,
+                color=colour,
+                linewidth=1.5,
+                solid_capstyle="butt",
+            )
+            panel.plot(
+                row.preference,
+                places[row.language],
+                "D" if row.language == "all" else "o",
+                color=colour,
+                markersize=6,
+                markerfacecolor=colour if row.p_preference_holm < 0.05 else "white",
+            )
         panel.set_title(f"{titles[first]}\nover {titles[second]}", fontsize=8.5)
         panel.set_xlim(0, 1)
-    for panel in axes[:, 0]: panel.set_yticks(list(places.values()), [display_name(code) for code in languages])
+    for panel in axes[:, 0]:
+        panel.set_yticks(list(places.values()), [display_name(code) for code in languages])
     axes[0, 0].set_ylim(-len(languages) + 0.5, 0.5)
     figure.supxlabel("share of preferences for the first, a tie is half; filled: p < .05 after Holm", fontsize=9)
     _heading(figure, f"Which output people preferred, {_titles(dimension)}", simulated)
     return figure
 
+
 def _by_language(table, value, group, order, heading, label, simulated, line):
-    "One panel per entry of `order`, one dot with its interval per language and group."
+    """One panel per entry of `order`, one dot with its interval per language and group."""
     table = table[table[value].notna()]
-    if not len(table): raise DataError(f"{heading}: there is no number to draw.")
+    if not len(table):
+        raise DataError(f"{heading}: there is no number to draw.")
     languages, groups = list(dict.fromkeys(table.language)), [name for name in order if name in set(table[group])]
-    figure, axes = new_figure(7.2, 1.2 + 0.3*len(languages), 1, len(groups), sharey=True, sharex=True)
+    figure, axes = new_figure(7.2, 1.2 + 0.3 * len(languages), 1, len(groups), sharey=True, sharex=True)
     places = _rows(languages)
     for panel, name in zip(axes[0], groups):
         panel.axvline(line, color="#7A8490", linewidth=1, linestyle=(0, (4, 3)))
         for row in table[table[group] == name].itertuples():
-            panel.plot([row.low, row.high], [places[row.language]]*2, color="#0072B2", linewidth=1.5, solid_capstyle="butt")
-            panel.plot(getattr(row, value), places[row.language], "D" if row.language == "all" else "o", color="#0072B2", markersize=6)
+            panel.plot(
+                [row.low, row.high], [places[row.language]] * 2, color="#0072B2", linewidth=1.5, solid_capstyle="butt"
+            )
+            panel.plot(
+                getattr(row, value),
+                places[row.language],
+                "D" if row.language == "all" else "o",
+                color="#0072B2",
+                markersize=6,
+            )
         panel.set_title(_titles(name), fontsize=9)
     axes[0, 0].set_yticks(list(places.values()), [display_name(code) for code in languages])
     axes[0, 0].set_ylim(-len(languages) + 0.5, 0.5)
-    axes[0, 0].set_xlim(min(-0.1, 1.05*table.low.min()), 1.02)
+    axes[0, 0].set_xlim(min(-0.1, 1.05 * table.low.min()), 1.02)
     figure.supxlabel(label, fontsize=9)
     _heading(figure, heading, simulated)
     return figure
 
+
 @styled
 def plot_agreement(
-    agreement:pd.DataFrame, # from `agreement_table`
-    simulated:bool=False,   # say so in the heading
+    agreement: pd.DataFrame,  # from `agreement_table`
+    simulated: bool = False,  # say so in the heading
 ):
-    "Draw Krippendorff's alpha per language, one panel per dimension, with a dashed line at 0.67. Returns a Figure."
-    return _by_language(agreement, "alpha", "dimension", DIMENSIONS, "How far raters agree", "Krippendorff's alpha (ordinal), 95 % interval; dashed: 0.67", simulated, 0.67)
+    """Draw Krippendorff's alpha per language, one panel per dimension, with a dashed line at 0.67. Returns a Figure."""
+    return _by_language(
+        agreement,
+        "alpha",
+        "dimension",
+        DIMENSIONS,
+        "How far raters agree",
+        "Krippendorff's alpha (ordinal), 95 % interval; dashed: 0.67",
+        simulated,
+        0.67,
+    )
+
 
 @styled
 def plot_correlations(
-    correlations:pd.DataFrame, # from `correlations_table`
-    dimension:str=OVERALL,     # a dimension
-    simulated:bool=False,      # say so in the heading
+    correlations: pd.DataFrame,  # from `correlations_table`
+    dimension: str = OVERALL,  # a dimension
+    simulated: bool = False,  # say so in the heading
 ):
-    "Draw the rank correlation of human with automatic scores per language, one panel per automatic score. Returns a Figure."
+    """Draw the rank correlation of human with automatic scores per language, one panel per automatic score.
+
+    Returns a Figure.
+    """
     part = correlations[correlations.dimension == dimension]
-    return _by_language(part, "rho", "automatic", dict.fromkeys(part.automatic), f"People and automatic scores, {_titles(dimension)}",
-        "Spearman's correlation over outputs, 95 % interval; dashed: none", simulated, 0)
+    return _by_language(
+        part,
+        "rho",
+        "automatic",
+        dict.fromkeys(part.automatic),
+        f"People and automatic scores, {_titles(dimension)}",
+        "Spearman's correlation over outputs, 95 % interval; dashed: none",
+        simulated,
+        0,
+    )
 
 # %% ../nbs/14b_rating_report.ipynb #42528f6d
 @dataclass(frozen=True)
 class RatingReport:
-    "What was written about a study's ratings."
-    folder: Path                   # human/report/ in the study's folder
-    tables: dict                   # means, preferences, agreement, raters, correlations
-    figures: list                  # paths of the figures
-    notes: list                    # what a reader must know
-    simulated: bool                # whether the raters were simulated
+    """What was written about a study's ratings."""
+
+    folder: Path  # human/report/ in the study's folder
+    tables: dict  # means, preferences, agreement, raters, correlations
+    figures: list  # paths of the figures
+    notes: list  # what a reader must know
+    simulated: bool  # whether the raters were simulated
+
 
 def rating_notes(
-    ratings:pd.DataFrame, # tidy ratings
-    key:pd.DataFrame,     # the key of the sheets
-    raters:pd.DataFrame,  # from `rater_table`
-    keep_failed:bool=False, # whether raters who failed the checks were counted
-)->list[str]:
-    "Return one sentence for each thing that is missing or was left out."
-    notes = [f"No ratings in {display_name(code)} yet." for code in dict.fromkeys(key.language) if code not in set(ratings.language)]
+    ratings: pd.DataFrame,  # tidy ratings
+    key: pd.DataFrame,  # the key of the sheets
+    raters: pd.DataFrame,  # from `rater_table`
+    keep_failed: bool = False,  # whether raters who failed the checks were counted
+) -> list[str]:
+    """Return one sentence for each thing that is missing or was left out."""
+    notes = [
+        f"No ratings in {display_name(code)} yet."
+        for code in dict.fromkeys(key.language)
+        if code not in set(ratings.language)
+    ]
     for row in raters.itertuples():
-        if not row.answered: notes.append(f"Nothing came back from {row.rater}.")
-        elif row.dropped_out: notes.append(f"{row.rater} stopped at row {row.stopped_at} of {row.sent}; what they answered counts.")
-        elif row.answered < row.sent: notes.append(f"{row.rater} left {row.sent - row.answered} of {row.sent} rows without any score.")
+        if not row.answered:
+            notes.append(f"Nothing came back from {row.rater}.")
+        elif row.dropped_out:
+            notes.append(f"{row.rater} stopped at row {row.stopped_at} of {row.sent}; what they answered counts.")
+        elif row.answered < row.sent:
+            notes.append(f"{row.rater} left {row.sent - row.answered} of {row.sent} rows without any score.")
         if row.set_aside:
-            notes.append(f"{row.rater} failed {row.failed} of {row.checks} attention checks and was {'counted all the same (--keep-failed)' if keep_failed else 'set aside'}.")
-        elif row.failed: notes.append(f"{row.rater} failed {row.failed} of {row.checks} attention checks and counts.")
+            notes.append(
+                f"{row.rater} failed {row.failed} of {row.checks} attention checks and was"
+                f" {'counted all the same (--keep-failed)' if keep_failed else 'set aside'}."
+            )
+        elif row.failed:
+            notes.append(f"{row.rater} failed {row.failed} of {row.checks} attention checks and counts.")
     for language, part in ratings[ratings.kind == "rating"].groupby("language"):
-        if part.rater.nunique() < 2: notes.append(f"In {display_name(language)} there is one rater only: means can be read, agreement cannot be computed.")
+        if part.rater.nunique() < 2:
+            notes.append(
+                f"In {display_name(language)} there is one rater only: means can be read, agreement cannot be computed."
+            )
     return notes
 
+
 def _markdown(table):
-    def text(value): return f"{value:.3f}" if isinstance(value, float) else str(value).replace("|", "\\|")
-    lines = [list(map(_titles, table.columns)), ["---"]*len(table.columns), *([text(value) for value in row] for row in table.itertuples(index=False))]
+    def text(value):
+        return f"{value:.3f}" if isinstance(value, float) else str(value).replace("|", "\\|")
+
+    lines = [
+        list(map(_titles, table.columns)),
+        ["---"] * len(table.columns),
+        *([text(value) for value in row] for row in table.itertuples(index=False)),
+    ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
+
 def _page(tables, figures, notes, simulated):
-    shown = {"means": tables["means"][tables["means"].dimension == OVERALL].drop(columns="dimension"),
-        "preferences": tables["preferences"][tables["preferences"].dimension == OVERALL][["language", "first", "second", "difference", "low", "high", "p_holm", "preference",
-            "p_preference_holm", "wins", "ties", "losses", "n"]],
-        "agreement": tables["agreement"], "correlations": tables["correlations"][tables["correlations"].dimension == OVERALL].drop(columns="dimension"), "raters": tables["raters"]}
-    heads = {"means": "Mean score per system (mean of all dimensions)", "preferences": "Pairs of systems on the same items", "agreement": "Krippendorff's alpha (ordinal)",
-        "correlations": "Spearman's correlation with automatic scores", "raters": "Raters"}
-    parts = ["# Ratings by people" if not simulated else "# SIMULATED RATINGS\n\nNo person gave these ratings. They say nothing about any system.",
-        "\n".join(f"- {note}" for note in notes) or "Nothing is missing."]
-    parts += [f"## {heads[name]}\n\n{_markdown(table) if len(table) else 'Nothing to show.'}" for name, table in shown.items()]
+    shown = {
+        "means": tables["means"][tables["means"].dimension == OVERALL].drop(columns="dimension"),
+        "preferences": tables["preferences"][tables["preferences"].dimension == OVERALL][
+            [
+                "language",
+                "first",
+                "second",
+                "difference",
+                "low",
+                "high",
+                "p_holm",
+                "preference",
+                "p_preference_holm",
+                "wins",
+                "ties",
+                "losses",
+                "n",
+            ]
+        ],
+        "agreement": tables["agreement"],
+        "correlations": tables["correlations"][tables["correlations"].dimension == OVERALL].drop(columns="dimension"),
+        "raters": tables["raters"],
+    }
+    heads = {
+        "means": "Mean score per system (mean of all dimensions)",
+        "preferences": "Pairs of systems on the same items",
+        "agreement": "Krippendorff's alpha (ordinal)",
+        "correlations": "Spearman's correlation with automatic scores",
+        "raters": "Raters",
+    }
+    parts = [
+        (
+            "# Ratings by people"
+            if not simulated
+            else "# SIMULATED RATINGS\n\nNo person gave these ratings. They say nothing about any system."
+        ),
+        "\n".join(f"- {note}" for note in notes) or "Nothing is missing.",
+    ]
+    parts += [
+        f"## {heads[name]}\n\n{_markdown(table) if len(table) else 'Nothing to show.'}" for name, table in shown.items()
+    ]
     return "\n\n".join([*parts, *(f"![{path.stem.replace('_', ' ')}]({path.name})" for path in figures)]) + "\n"
 
+
 def write_rating_report(
-    study:str|Path,          # a study's folder, with imported ratings
-    keep_failed:bool=False,  # count also the raters who failed the attention checks
-    n_resamples:int=2000,    # bootstrap repetitions
-)->RatingReport:
-    "Write tables (csv), figures (PNG) and a page (Markdown) to human/report/. Raises `DataError` when there are no ratings that count."
-    folder, ratings, key = Path(study)/"human"/"report", read_ratings(study), read_panel_key(study)
-    if not set(ratings["row"]) <= set(key["row"]): raise DataError(f"The imported ratings of {study} belong to older sheets. Import again with --fresh.")
-    simulated, raters, counted = bool(ratings.simulated.any()), rater_table(ratings, key), counted_ratings(ratings, keep_failed)
+    study: str | Path,  # a study's folder, with imported ratings
+    keep_failed: bool = False,  # count also the raters who failed the attention checks
+    n_resamples: int = 2000,  # bootstrap repetitions
+) -> RatingReport:
+    """Write tables (csv), figures (PNG) and a page (Markdown) to human/report/.
+
+    Raises `DataError` when there are no ratings that count.
+    """
+    folder, ratings, key = Path(study) / "human" / "report", read_ratings(study), read_panel_key(study)
+    if not set(ratings["row"]) <= set(key["row"]):
+        raise DataError(f"The imported ratings of {study} belong to older sheets. Import again with --fresh.")
+    simulated, raters, counted = (
+        bool(ratings.simulated.any()),
+        rater_table(ratings, key),
+        counted_ratings(ratings, keep_failed),
+    )
     notes = rating_notes(ratings, key, raters, keep_failed)
-    tables = {"means": means_table(counted, n_resamples), "preferences": preferences_table(counted, n_resamples),
-        "agreement": agreement_table(counted, min(200, n_resamples)), "raters": raters}
+    tables = {
+        "means": means_table(counted, n_resamples),
+        "preferences": preferences_table(counted, n_resamples),
+        "agreement": agreement_table(counted, min(200, n_resamples)),
+        "raters": raters,
+    }
     try:
         found, unread = study_predictions(study, list(counted.language.unique()))
         notes += unread
-        predictions = pd.concat(found.values(), ignore_index=True) if found else pd.DataFrame(columns=["language", "item", "method", "k", "seed"])
+        predictions = (
+            pd.concat(found.values(), ignore_index=True)
+            if found
+            else pd.DataFrame(columns=["language", "item", "method", "k", "seed"])
+        )
         tables["correlations"] = correlations_table(counted, predictions, min(200, n_resamples))
     except DataError as error:
         notes.append(f"No correlation with automatic scores: {error}")
-        tables["correlations"] = pd.DataFrame(columns=["language", "dimension", "automatic", "rho", "low", "high", "outputs", "note"])
-    plots:dict[str, Callable] = {"preferences": lambda: plot_preferences(tables["preferences"], OVERALL, simulated), "agreement": lambda: plot_agreement(tables["agreement"], simulated),
+        tables["correlations"] = pd.DataFrame(
+            columns=["language", "dimension", "automatic", "rho", "low", "high", "outputs", "note"]
+        )
+    plots: dict[str, Callable] = {
+        "preferences": lambda: plot_preferences(tables["preferences"], OVERALL, simulated),
+        "agreement": lambda: plot_agreement(tables["agreement"], simulated),
         "correlations": lambda: plot_correlations(tables["correlations"], OVERALL, simulated),
-        **{f"means_{code}": partial(plot_rating_means, tables["means"], code, simulated) for code in dict.fromkeys(tables["means"].language)}}
+        **{
+            f"means_{code}": partial(plot_rating_means, tables["means"], code, simulated)
+            for code in dict.fromkeys(tables["means"].language)
+        },
+    }
     figures, prefix = [], "simulated-" if simulated else ""
     if folder.is_dir():
-        for old in folder.glob("*.*"): old.unlink()
+        for old in folder.glob("*.*"):
+            old.unlink()
     for name, draw in plots.items():
-        try: figures.append(save_figure(draw(), folder/f"{prefix}{name}.png"))
-        except DataError as error: notes.append(f"Figure {name} was not drawn. {error}")
-    for name, table in tables.items(): write_table(folder/f"{prefix}{name}.csv", table.assign(simulated=simulated))
-    write_text(folder/f"{prefix}report.md", _page(tables, figures, notes, simulated))
+        try:
+            figures.append(save_figure(draw(), folder / f"{prefix}{name}.png"))
+        except DataError as error:
+            notes.append(f"Figure {name} was not drawn. {error}")
+    for name, table in tables.items():
+        write_table(folder / f"{prefix}{name}.csv", table.assign(simulated=simulated))
+    write_text(folder / f"{prefix}report.md", _page(tables, figures, notes, simulated))
     return RatingReport(folder, tables, figures, notes, simulated)

@@ -17,163 +17,318 @@ from .storage import DataError
 
 # %% ../nbs/13d_rating_tables.ipynb #d3aa1a0e
 OVERALL = "overall"
-SET_ASIDE_SHARE = 1/3
+SET_ASIDE_SHARE = 1 / 3
+
 
 def check_results(
-    ratings:pd.DataFrame, # tidy ratings
-)->pd.DataFrame:
-    "Return one line per answered attention check: rater, kind, and whether it was passed."
+    ratings: pd.DataFrame,  # tidy ratings
+) -> pd.DataFrame:
+    """Return one line per answered attention check: rater, kind, and whether it was passed."""
     checks = ratings[ratings.kind != "rating"]
     grouped = checks.groupby(["rater", "row", "kind", "expected"]).score
     found = pd.DataFrame({"mean": grouped.mean(), "low": grouped.min(), "high": grouped.max()}).reset_index()
     wanted = pd.to_numeric(found.expected)
-    passed = np.where(found.kind == "broken", found["mean"] <= BROKEN_LIMIT, (found.low == wanted) & (found.high == wanted))
+    passed = np.where(
+        found.kind == "broken", found["mean"] <= BROKEN_LIMIT, (found.low == wanted) & (found.high == wanted)
+    )
     return found.assign(passed=passed)[["rater", "row", "kind", "passed"]]
 
+
 def _bias(ratings, rater):
-    "Mean of one rater's scores minus the mean of the other raters' on the same outputs."
+    """Mean of one rater's scores minus the mean of the other raters' on the same outputs."""
     shared = ratings[(ratings.kind == "rating") & ratings.shared]
     keys = ["language", "item", "system", "dimension"]
     own, others = shared[shared.rater == rater], shared[shared.rater != rater]
-    both = own.groupby(keys).score.mean().to_frame("own").join(others.groupby(keys).score.mean().rename("others"), how="inner")
+    both = (
+        own.groupby(keys)
+        .score.mean()
+        .to_frame("own")
+        .join(others.groupby(keys).score.mean().rename("others"), how="inner")
+    )
     return float((both.own - both.others).mean()) if len(both) else float("nan")
 
+
 def rater_table(
-    ratings:pd.DataFrame, # tidy ratings
-    key:pd.DataFrame|None=None, # the key, to know what was sent; without it a rater was sent what they answered
-)->pd.DataFrame:
-    "Return one line per rater: rows sent and answered, where they stopped, checks answered and failed, whether set aside, mean score, bias."
+    ratings: pd.DataFrame,  # tidy ratings
+    key: pd.DataFrame | None = None,  # the key, to know what was sent; without it a rater was sent what they answered
+) -> pd.DataFrame:
+    """Return one line per rater: rows sent and answered, where they stopped, checks answered and failed, whether set
+    aside, mean score, bias.
+    """
     sent = (ratings if key is None else key).drop_duplicates("row")
     checks, lines = check_results(ratings), []
     for (language, rater), part in sent.groupby(["language", "rater"], sort=False):
         own, tried = ratings[ratings.rater == rater], checks[checks.rater == rater]
         failed, answered = int((~tried.passed).sum()), own["row"].nunique()
         stopped = int(own["place"].max()) if answered else 0
-        dropped = answered < len(part) and stopped < 0.9*part["place"].max()
-        lines.append({"rater": rater, "language": language, "sent": len(part), "answered": answered, "stopped_at": stopped, "dropped_out": bool(dropped),
-            "checks": len(tried), "failed": failed, "set_aside": failed >= 2 and failed > SET_ASIDE_SHARE*len(tried),
-            "mean": float(own[own.kind == "rating"].score.mean()), "bias": _bias(ratings, rater)})
+        dropped = answered < len(part) and stopped < 0.9 * part["place"].max()
+        lines.append(
+            {
+                "rater": rater,
+                "language": language,
+                "sent": len(part),
+                "answered": answered,
+                "stopped_at": stopped,
+                "dropped_out": bool(dropped),
+                "checks": len(tried),
+                "failed": failed,
+                "set_aside": failed >= 2 and failed > SET_ASIDE_SHARE * len(tried),
+                "mean": float(own[own.kind == "rating"].score.mean()),
+                "bias": _bias(ratings, rater),
+            }
+        )
     return pd.DataFrame(lines)
 
+
 def counted_ratings(
-    ratings:pd.DataFrame,     # tidy ratings
-    keep_failed:bool=False,   # count also the raters who failed the checks
-)->pd.DataFrame:
-    "Return the ratings that count: no checks, no raters who failed them; with `overall`, the mean of all dimensions where all were answered."
+    ratings: pd.DataFrame,  # tidy ratings
+    keep_failed: bool = False,  # count also the raters who failed the checks
+) -> pd.DataFrame:
+    """Return the ratings that count: no checks, no raters who failed them; with `overall`, the mean of all dimensions
+    where all were answered.
+    """
     raters = rater_table(ratings)
     aside = set() if keep_failed or not len(raters) else set(raters[raters.set_aside].rater)
     keys = ["language", "rater", "item", "system", "k", "seed", "row"]
     part = ratings[(ratings.kind == "rating") & ~ratings.rater.isin(aside)]
-    if not len(part): raise DataError("There are no ratings that count: nothing was answered, or all raters failed the attention checks (--keep-failed counts them).")
+    if not len(part):
+        raise DataError(
+            "There are no ratings that count: nothing was answered, or all raters failed the attention checks"
+            " (--keep-failed counts them)."
+        )
     grouped = part.groupby(keys, sort=False).score
     overall = grouped.mean()[grouped.size() == len(DIMENSIONS)].reset_index()
-    return pd.concat([part[[*keys, "dimension", "score"]], overall.assign(dimension=OVERALL)], ignore_index=True).astype({"score": float})
+    return pd.concat(
+        [part[[*keys, "dimension", "score"]], overall.assign(dimension=OVERALL)], ignore_index=True
+    ).astype({"score": float})
 
 # %% ../nbs/13d_rating_tables.ipynb #c60e5ab6
 def _languages(table):
-    "Each language, and all of them where there are several."
+    """Each language, and all of them where there are several."""
     codes = list(dict.fromkeys(table.language))
     return [(code, [code]) for code in codes] + ([("all", codes)] if len(codes) > 1 else [])
 
+
 def _by_item(part, codes, column="score"):
-    "Table [language, item] of means over raters."
-    return part[part.language.isin(codes)].pivot_table(index="language", columns="item", values=column, aggfunc="mean").reindex(codes)
+    """Table [language, item] of means over raters."""
+    return (
+        part[part.language.isin(codes)]
+        .pivot_table(index="language", columns="item", values=column, aggfunc="mean")
+        .reindex(codes)
+    )
+
 
 def means_table(
-    counted:pd.DataFrame,  # ratings from `counted_ratings`
-    n_resamples:int=2000,  # bootstrap repetitions
-    seed:int=0,            # of the bootstrap
-)->pd.DataFrame:
-    "Return the mean score of each system per language and dimension with its 95 % interval; `n` counts items, `ratings` what people gave."
+    counted: pd.DataFrame,  # ratings from `counted_ratings`
+    n_resamples: int = 2000,  # bootstrap repetitions
+    seed: int = 0,  # of the bootstrap
+) -> pd.DataFrame:
+    """Return the mean score of each system per language and dimension with its 95 % interval; `n` counts items,
+    `ratings` what people gave.
+    """
     rows = []
     for dimension in [*DIMENSIONS, OVERALL]:
         for system in method_table(counted.system).index:
             part = counted[(counted.dimension == dimension) & (counted.system == system)]
             for language, codes in _languages(counted):
                 table = _by_item(part, codes).dropna(how="all")
-                if not table.size: continue
+                if not table.size:
+                    continue
                 low, high = bootstrap_interval(table.to_numpy(), n_resamples, seed=seed)
-                rows.append({"language": language, "dimension": dimension, "system": system, "value": float(table.mean(axis=1).mean()), "low": low, "high": high,
-                    "n": int(table.notna().sum().sum()), "ratings": int(part.language.isin(codes).sum())})
+                rows.append(
+                    {
+                        "language": language,
+                        "dimension": dimension,
+                        "system": system,
+                        "value": float(table.mean(axis=1).mean()),
+                        "low": low,
+                        "high": high,
+                        "n": int(table.notna().sum().sum()),
+                        "ratings": int(part.language.isin(codes).sum()),
+                    }
+                )
     return pd.DataFrame(rows)
 
 # %% ../nbs/13d_rating_tables.ipynb #501914b1
 def _pair_rows(wide, first, second, codes, n_resamples, seed):
     both = wide[wide.language.isin(codes)].dropna(subset=[first, second])
-    if not len(both): return None
+    if not len(both):
+        return None
     both = both.assign(gap=both[first] - both[second], sign=np.sign(both[first] - both[second]))
     gap, sign = (_by_item(both, codes, column).to_numpy(float) for column in ("gap", "sign"))
     scores, likes = (paired_bootstrap(table, np.zeros_like(table), n_resamples, seed) for table in (gap, sign))
-    return {"first": first, "second": second, "difference": scores.difference, "low": scores.low, "high": scores.high, "p": scores.p, "n": scores.n,
-        "preference": (1 + likes.difference)/2, "preference_low": (1 + likes.low)/2, "preference_high": (1 + likes.high)/2, "p_preference": likes.p,
-        "wins": int((both["sign"] > 0).sum()), "ties": int((both["sign"] == 0).sum()), "losses": int((both["sign"] < 0).sum())}
+    return {
+        "first": first,
+        "second": second,
+        "difference": scores.difference,
+        "low": scores.low,
+        "high": scores.high,
+        "p": scores.p,
+        "n": scores.n,
+        "preference": (1 + likes.difference) / 2,
+        "preference_low": (1 + likes.low) / 2,
+        "preference_high": (1 + likes.high) / 2,
+        "p_preference": likes.p,
+        "wins": int((both["sign"] > 0).sum()),
+        "ties": int((both["sign"] == 0).sum()),
+        "losses": int((both["sign"] < 0).sum()),
+    }
+
 
 def preferences_table(
-    counted:pd.DataFrame,  # ratings from `counted_ratings`
-    n_resamples:int=5000,  # bootstrap repetitions
-    seed:int=0,            # of the bootstrap
-)->pd.DataFrame:
-    "Compare each pair of systems on the outputs that the same rater saw side by side: difference of scores, share of preferences, p-values with Holm's correction."
+    counted: pd.DataFrame,  # ratings from `counted_ratings`
+    n_resamples: int = 5000,  # bootstrap repetitions
+    seed: int = 0,  # of the bootstrap
+) -> pd.DataFrame:
+    """Compare each pair of systems on the outputs that the same rater saw side by side: difference of scores, share of
+    preferences, p-values with Holm's correction.
+    """
     systems, rows = list(method_table(counted.system).index), []
     for dimension in [*DIMENSIONS, OVERALL]:
-        wide = counted[counted.dimension == dimension].pivot_table(index=["language", "item", "rater"], columns="system", values="score").reindex(columns=systems)
+        wide = (
+            counted[counted.dimension == dimension]
+            .pivot_table(index=["language", "item", "rater"], columns="system", values="score")
+            .reindex(columns=systems)
+        )
         wide = wide.reset_index()
         for language, codes in _languages(counted):
-            found = [_pair_rows(wide, second, first, codes, n_resamples, seed) for first, second in combinations(systems, 2)]
+            found = [
+                _pair_rows(wide, second, first, codes, n_resamples, seed) for first, second in combinations(systems, 2)
+            ]
             found = pd.DataFrame([row for row in found if row is not None])
-            if len(found): rows.append(found.assign(language=language, dimension=dimension, p_holm=holm(found.p), p_preference_holm=holm(found.p_preference)))
-    columns = ["language", "dimension", "first", "second", "difference", "low", "high", "p", "p_holm", "preference", "preference_low", "preference_high",
-        "p_preference", "p_preference_holm", "wins", "ties", "losses", "n"]
+            if len(found):
+                rows.append(
+                    found.assign(
+                        language=language,
+                        dimension=dimension,
+                        p_holm=holm(found.p),
+                        p_preference_holm=holm(found.p_preference),
+                    )
+                )
+    columns = [
+        "language",
+        "dimension",
+        "first",
+        "second",
+        "difference",
+        "low",
+        "high",
+        "p",
+        "p_holm",
+        "preference",
+        "preference_low",
+        "preference_high",
+        "p_preference",
+        "p_preference_holm",
+        "wins",
+        "ties",
+        "losses",
+        "n",
+    ]
     return pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
 
 # %% ../nbs/13d_rating_tables.ipynb #9e384c30
 def ordinal_alpha(
-    counts:np.ndarray, # [n_outputs, 5] how often each score from 1 to 5 was given
-)->float:
-    "Return Krippendorff's alpha for ordinal data (package `krippendorff`); NaN without two raters on an output, or when only one score was ever given."
+    counts: np.ndarray,  # [n_outputs, 5] how often each score from 1 to 5 was given
+) -> float:
+    """Return Krippendorff's alpha for ordinal data (package `krippendorff`); NaN without two raters on an output, or
+    when only one score was ever given.
+    """
     import krippendorff
+
     counts = np.asarray(counts)
     counts = counts[counts.sum(1) > 1]
-    if not len(counts) or (counts.sum(0) > 0).sum() < 2: return float("nan")
+    if not len(counts) or (counts.sum(0) > 0).sum() < 2:
+        return float("nan")
     return float(krippendorff.alpha(value_counts=counts, value_domain=[1, 2, 3, 4, 5], level_of_measurement="ordinal"))
 
+
 def agreement_table(
-    counted:pd.DataFrame,  # ratings from `counted_ratings`
-    n_resamples:int=200,   # bootstrap repetitions, over items
-    seed:int=0,            # of the bootstrap
-)->pd.DataFrame:
-    "Return Krippendorff's ordinal alpha per language and dimension with a bootstrap interval over items; `note` says why there is none."
+    counted: pd.DataFrame,  # ratings from `counted_ratings`
+    n_resamples: int = 200,  # bootstrap repetitions, over items
+    seed: int = 0,  # of the bootstrap
+) -> pd.DataFrame:
+    """Return Krippendorff's ordinal alpha per language and dimension with a bootstrap interval over items; `note` says
+    why there is none.
+    """
     rows = []
     for dimension in DIMENSIONS:
         for language, codes in _languages(counted):
             part = counted[(counted.dimension == dimension) & counted.language.isin(codes)]
-            counts = part.groupby(["language", "item", "system"]).score.value_counts().unstack(fill_value=0).reindex(columns=[1, 2, 3, 4, 5], fill_value=0)
+            counts = (
+                part.groupby(["language", "item", "system"])
+                .score.value_counts()
+                .unstack(fill_value=0)
+                .reindex(columns=[1, 2, 3, 4, 5], fill_value=0)
+            )
             counts = counts[counts.sum(axis=1) > 1]
             alpha, raters = ordinal_alpha(counts.to_numpy()), part.rater.nunique()
-            groups = [np.flatnonzero(places) for places in (counts.index.get_level_values("item") == item for item in counts.index.get_level_values("item").unique())]
+            groups = [
+                np.flatnonzero(places)
+                for places in (
+                    counts.index.get_level_values("item") == item
+                    for item in counts.index.get_level_values("item").unique()
+                )
+            ]
             generator, table = np.random.default_rng(seed), counts.to_numpy()
-            drawn = [ordinal_alpha(table[np.concatenate([groups[number] for number in generator.integers(0, len(groups), len(groups))])])
-                for _ in range(n_resamples)] if alpha == alpha and len(groups) > 1 else []
+            drawn = (
+                [
+                    ordinal_alpha(
+                        table[
+                            np.concatenate(
+                                [groups[number] for number in generator.integers(0, len(groups), len(groups))]
+                            )
+                        ]
+                    )
+                    for _ in range(n_resamples)
+                ]
+                if alpha == alpha and len(groups) > 1
+                else []
+            )
             low, high = np.nanquantile(drawn, [0.025, 0.975]) if drawn else (float("nan"), float("nan"))
-            note = "" if alpha == alpha else "one rater only" if raters < 2 else "no output was rated by two" if not len(counts) else "all scores are equal"
-            rows.append({"language": language, "dimension": dimension, "alpha": alpha, "low": float(low), "high": float(high), "outputs": len(counts),
-                "raters": raters, "note": note})
+            note = (
+                ""
+                if alpha == alpha
+                else (
+                    "one rater only"
+                    if raters < 2
+                    else "no output was rated by two"
+                    if not len(counts)
+                    else "all scores are equal"
+                )
+            )
+            rows.append(
+                {
+                    "language": language,
+                    "dimension": dimension,
+                    "alpha": alpha,
+                    "low": float(low),
+                    "high": float(high),
+                    "outputs": len(counts),
+                    "raters": raters,
+                    "note": note,
+                }
+            )
     return pd.DataFrame(rows)
 
 # %% ../nbs/13d_rating_tables.ipynb #2415363b
 AUTOMATIC = {"accuracy": "correct", "diversity": "diversity"}
 
+
 def _spearman(left, right):
     ranks = [pd.Series(values).rank().to_numpy() for values in (left, right)]
     return float(np.corrcoef(*ranks)[0, 1]) if all(np.ptp(values) > 0 for values in ranks) else float("nan")
 
+
 def correlations_table(
-    counted:pd.DataFrame,     # ratings from `counted_ratings`
-    predictions:pd.DataFrame, # predictions of the same study
-    n_resamples:int=200,      # bootstrap repetitions, over items
-    seed:int=0,               # of the bootstrap
-)->pd.DataFrame:
-    "Return Spearman's correlation of human scores with each automatic score, per language and dimension, with a bootstrap interval over items."
+    counted: pd.DataFrame,  # ratings from `counted_ratings`
+    predictions: pd.DataFrame,  # predictions of the same study
+    n_resamples: int = 200,  # bootstrap repetitions, over items
+    seed: int = 0,  # of the bootstrap
+) -> pd.DataFrame:
+    """Return Spearman's correlation of human scores with each automatic score, per language and dimension, with a
+    bootstrap interval over items.
+    """
     known = {name: column for name, column in AUTOMATIC.items() if column in predictions}
     keys = ["language", "item", "system", "k", "seed"]
     automatic = predictions.rename(columns={"method": "system"}).astype({"item": str})[[*keys, *known.values()]]
@@ -183,13 +338,31 @@ def correlations_table(
         for name, column in known.items():
             for language, codes in _languages(counted):
                 part = people[(people.dimension == dimension) & people.language.isin(codes) & people[column].notna()]
-                if len(part) < 3: continue
+                if len(part) < 3:
+                    continue
                 scores, values = part.score.to_numpy(), part[column].to_numpy(float)
                 rho, generator = _spearman(scores, values), np.random.default_rng(seed)
                 groups = [np.flatnonzero(part["item"].to_numpy() == item) for item in part["item"].unique()]
-                picks = (np.concatenate([groups[number] for number in generator.integers(0, len(groups), len(groups))]) for _ in range(n_resamples))
-                drawn = [found for pick in picks if (found := _spearman(scores[pick], values[pick])) == found] if rho == rho and len(groups) > 2 else []
+                picks = (
+                    np.concatenate([groups[number] for number in generator.integers(0, len(groups), len(groups))])
+                    for _ in range(n_resamples)
+                )
+                drawn = (
+                    [found for pick in picks if (found := _spearman(scores[pick], values[pick])) == found]
+                    if rho == rho and len(groups) > 2
+                    else []
+                )
                 low, high = np.quantile(drawn, [0.025, 0.975]) if drawn else (float("nan"), float("nan"))
-                rows.append({"language": language, "dimension": dimension, "automatic": name, "rho": rho, "low": float(low), "high": float(high), "outputs": len(part),
-                    "note": "" if rho == rho else "one of the scores never varies"})
+                rows.append(
+                    {
+                        "language": language,
+                        "dimension": dimension,
+                        "automatic": name,
+                        "rho": rho,
+                        "low": float(low),
+                        "high": float(high),
+                        "outputs": len(part),
+                        "note": "" if rho == rho else "one of the scores never varies",
+                    }
+                )
     return pd.DataFrame(rows, columns=["language", "dimension", "automatic", "rho", "low", "high", "outputs", "note"])

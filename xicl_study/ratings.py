@@ -19,178 +19,296 @@ from .storage import DataError, read_parquet, write_parquet
 # %% ../nbs/13c_ratings.ipynb #b4693310
 TEXT_COLUMNS = ("query", "examples", "answer")
 
+
 @dataclass
 class FilledFile:
-    "What stands in one file, not yet compared with the key."
-    rows: list                                # one mapping per row: line, row, texts, scores and comment as text
-    notes: list = field(default_factory=list) # what was unusual about the file
+    """What stands in one file, not yet compared with the key."""
+
+    rows: list  # one mapping per row: line, row, texts, scores and comment as text
+    notes: list = field(default_factory=list)  # what was unusual about the file
+
 
 def decode_text(
-    content:bytes, # a text file
-)->tuple[str, str]:
-    "Return a file's text and the encoding that it was in."
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")): return content.decode("utf-16", "replace"), "utf-16"
-    if content[:200].count(b"\x00") > len(content[:200])//4:
+    content: bytes,  # a text file
+) -> tuple[str, str]:
+    """Return a file's text and the encoding that it was in."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", "replace"), "utf-16"
+    if content[:200].count(b"\x00") > len(content[:200]) // 4:
         order = "le" if content[1::2][:100].count(b"\x00") >= content[::2][:100].count(b"\x00") else "be"
         return content.decode(f"utf-16-{order}", "replace"), "utf-16"
-    try: return content.decode("utf-8-sig"), "utf-8"
-    except UnicodeDecodeError: return content.decode("cp1252", "replace"), "cp1252"
+    try:
+        return content.decode("utf-8-sig"), "utf-8"
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace"), "cp1252"
 
-def _heading(text): return re.sub(r"[\s_]+", "_", str(text if text is not None else "").strip().lstrip("'").split("\n")[0].strip().lower())
+
+def _heading(text):
+    return re.sub(
+        r"[\s_]+", "_", str(text if text is not None else "").strip().lstrip("'").split("\n")[0].strip().lower()
+    )
+
 
 def _cell(value):
-    "The text of a spreadsheet's cell; 4.0 is the 4 that somebody typed."
-    if value is None: return ""
-    if isinstance(value, float) and value.is_integer(): return str(int(value))
+    """The text of a spreadsheet's cell; 4.0 is the 4 that somebody typed."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return str(value)
 
+
 def _rows_of(table, what):
-    "Find the heading among the first lines, and return the rows below it as mappings with their line number."
+    """Find the heading among the first lines, and return the rows below it as mappings with their line number."""
     for top, line in enumerate(table[:20]):
         names = [_heading(cell) for cell in line]
-        if "row" in names and set(names) & set(DIMENSIONS): break
-    else: raise DataError(f"{what} is not a rating sheet: no line has the headings row and {', '.join(DIMENSIONS)}. Send back the file that `xicl sheets` wrote.")
+        if "row" in names and set(names) & set(DIMENSIONS):
+            break
+    else:
+        raise DataError(
+            f"{what} is not a rating sheet: no line has the headings row and {', '.join(DIMENSIONS)}. Send back the"
+            " file that `xicl sheets` wrote."
+        )
     places = {name: place for place, name in enumerate(names) if name in ("row", *TEXT_COLUMNS, *DIMENSIONS, "comment")}
     rows = []
-    for number, line in enumerate(table[top + 1:], top + 2):
+    for number, line in enumerate(table[top + 1 :], top + 2):
         found = {name: restore(_cell(line[place])) for name, place in places.items() if place < len(line)}
-        if any(text.strip() for text in found.values()): rows.append({"line": number, **found})
+        if any(text.strip() for text in found.values()):
+            rows.append({"line": number, **found})
     missing = [name for name in (*TEXT_COLUMNS, *DIMENSIONS) if name not in places]
     return rows, [f"the column(s) {', '.join(missing)} are gone"] if missing else []
 
+
 def read_csv_sheet(
-    path:Path, # file that a rater filled
-)->FilledFile:
-    "Read a filled csv sheet in any usual encoding and with any usual separator."
+    path: Path,  # file that a rater filled
+) -> FilledFile:
+    """Read a filled csv sheet in any usual encoding and with any usual separator."""
     text, encoding = decode_text(path.read_bytes())
     first = next((line for line in text.splitlines() if line.strip()), "")
     separator = max(",;\t", key=first.count)
-    try: table = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
-    except csv.Error as error: raise DataError(f"{path.name} is not a whole csv file ({error}). Save it again as csv or xlsx.") from error
+    try:
+        table = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    except csv.Error as error:
+        raise DataError(f"{path.name} is not a whole csv file ({error}). Save it again as csv or xlsx.") from error
     rows, notes = _rows_of(table, path.name)
-    if encoding != "utf-8": notes.append(f"saved in the encoding {encoding}")
+    if encoding != "utf-8":
+        notes.append(f"saved in the encoding {encoding}")
     return FilledFile(rows, notes)
 
 # %% ../nbs/13c_ratings.ipynb #9fbbd70e
 def read_workbook_sheet(
-    path:Path, # file that a rater filled
-)->FilledFile:
-    "Read a filled workbook."
+    path: Path,  # file that a rater filled
+) -> FilledFile:
+    """Read a filled workbook."""
     import zipfile
     from openpyxl import load_workbook
+
     with zipfile.ZipFile(path) as archive:
-        if "xl/workbook.xml" not in archive.namelist(): raise DataError(f"{path.name} is not an xlsx workbook. Open it and save it as xlsx.")
+        if "xl/workbook.xml" not in archive.namelist():
+            raise DataError(f"{path.name} is not an xlsx workbook. Open it and save it as xlsx.")
     book = load_workbook(path, data_only=True)
     problem = None
     for page in book.worksheets:
-        try: return FilledFile(*_rows_of(list(page.iter_rows(values_only=True)), path.name))
-        except DataError as error: problem = problem or error
+        try:
+            return FilledFile(*_rows_of(list(page.iter_rows(values_only=True)), path.name))
+        except DataError as error:
+            problem = problem or error
     raise problem or DataError(f"{path.name} has no page.")
 
+
 def _annotated(outputs, annotation):
-    "The rows of one annotation of one task."
-    rows = [{**{name: str(output.get(name, "")) for name in ("row", "examples", "answer")}, **dict.fromkeys((*DIMENSIONS, "comment"), "")} for output in outputs]
+    """The rows of one annotation of one task."""
+    rows = [
+        {
+            **{name: str(output.get(name, "")) for name in ("row", "examples", "answer")},
+            **dict.fromkeys((*DIMENSIONS, "comment"), ""),
+        }
+        for output in outputs
+    ]
     for result in annotation.get("result") or []:
         name, _, number = str(result.get("from_name", "")).rpartition("_")
         value = result.get("value") or {}
-        if not number.isdigit() or int(number) >= len(rows): continue
-        if name in DIMENSIONS: rows[int(number)][name] = _cell(value.get("rating", value.get("number", "")))
-        elif name == "comment": rows[int(number)][name] = " ".join(map(str, value.get("text") or []))
+        if not number.isdigit() or int(number) >= len(rows):
+            continue
+        if name in DIMENSIONS:
+            rows[int(number)][name] = _cell(value.get("rating", value.get("number", "")))
+        elif name == "comment":
+            rows[int(number)][name] = " ".join(map(str, value.get("text") or []))
     return rows
 
+
 def read_label_studio(
-    path:Path, # JSON export of a project
-)->FilledFile:
-    "Read a Label Studio export (JSON, not JSON-MIN)."
-    try: tasks = json.loads(decode_text(path.read_bytes())[0])
-    except ValueError as error: raise DataError(f"{path.name} is not whole JSON ({error}). Export the project again.") from error
+    path: Path,  # JSON export of a project
+) -> FilledFile:
+    """Read a Label Studio export (JSON, not JSON-MIN)."""
+    try:
+        tasks = json.loads(decode_text(path.read_bytes())[0])
+    except ValueError as error:
+        raise DataError(f"{path.name} is not whole JSON ({error}). Export the project again.") from error
     tasks = tasks if isinstance(tasks, list) else [tasks]
-    if not all(isinstance(task, dict) and isinstance(task.get("data"), dict) and isinstance(task["data"].get("outputs"), list) for task in tasks):
-        raise DataError(f"{path.name} is not a Label Studio export of these sheets. Choose the format JSON (not JSON-MIN) when exporting.")
+    if not all(
+        isinstance(task, dict) and isinstance(task.get("data"), dict) and isinstance(task["data"].get("outputs"), list)
+        for task in tasks
+    ):
+        raise DataError(
+            f"{path.name} is not a Label Studio export of these sheets. Choose the format JSON (not JSON-MIN) when"
+            " exporting."
+        )
     rows, notes = [], []
     for number, task in enumerate(tasks, 1):
         outputs = [output for output in task["data"]["outputs"] if isinstance(output, dict)]
-        for annotation in [each for each in task.get("annotations") or [] if isinstance(each, dict) and not each.get("was_cancelled")] or [{}]:
-            rows += [{"line": number, "query": str(task["data"].get("query", "")), **row} for row in _annotated(outputs, annotation)]
-    if not any(task.get("annotations") for task in tasks): notes.append("no task has an annotation")
+        for annotation in [
+            each for each in task.get("annotations") or [] if isinstance(each, dict) and not each.get("was_cancelled")
+        ] or [{}]:
+            rows += [
+                {"line": number, "query": str(task["data"].get("query", "")), **row}
+                for row in _annotated(outputs, annotation)
+            ]
+    if not any(task.get("annotations") for task in tasks):
+        notes.append("no task has an annotation")
     return FilledFile(rows, notes)
 
+
 def read_filled(
-    path:str|Path, # file that a rater filled, in any of the three forms
-)->FilledFile:
-    "Read a filled sheet. Raises `DataError` when the file is missing, empty or of another kind."
+    path: str | Path,  # file that a rater filled, in any of the three forms
+) -> FilledFile:
+    """Read a filled sheet. Raises `DataError` when the file is missing, empty or of another kind."""
     path = Path(path)
-    if not path.is_file(): raise DataError(f"{path} does not exist.")
+    if not path.is_file():
+        raise DataError(f"{path} does not exist.")
     start = path.open("rb").read(4096)
-    if not start.strip(b"\x00\xef\xbb\xbf\xff\xfe \r\n\t"): raise DataError(f"{path.name} is empty. Ask the rater to send it again.")
-    if start.startswith(b"\xd0\xcf\x11\xe0"): raise DataError(f"{path.name} is an old xls workbook, or one with a password. Open it and save it as xlsx.")
+    if not start.strip(b"\x00\xef\xbb\xbf\xff\xfe \r\n\t"):
+        raise DataError(f"{path.name} is empty. Ask the rater to send it again.")
+    if start.startswith(b"\xd0\xcf\x11\xe0"):
+        raise DataError(f"{path.name} is an old xls workbook, or one with a password. Open it and save it as xlsx.")
     if start.startswith(b"PK"):
         import zipfile
-        try: return read_workbook_sheet(path)
+
+        try:
+            return read_workbook_sheet(path)
         except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, SyntaxError) as error:
-            raise DataError(f"{path.name} is damaged ({str(error).splitlines()[0]}). Ask the rater to save and send it again.") from error
+            raise DataError(
+                f"{path.name} is damaged ({str(error).splitlines()[0]}). Ask the rater to save and send it again."
+            ) from error
     text = decode_text(start)[0].lstrip("\ufeff \r\n\t")
     return read_label_studio(path) if text[:1] in ("[", "{") else read_csv_sheet(path)
 
 # %% ../nbs/13c_ratings.ipynb #d8d77b45
 def read_score(
-    text:str, # what stands in the cell
-)->tuple[int|None, str]:
-    "Return the score, or None and the reason why there is none."
+    text: str,  # what stands in the cell
+) -> tuple[int | None, str]:
+    """Return the score, or None and the reason why there is none."""
     text = unicodedata.normalize("NFKC", str(text)).strip().lstrip("'")
-    if not text: return None, "unanswered"
+    if not text:
+        return None, "unanswered"
     number = re.fullmatch(r"(\d+)(?:[.,]0+)?", text)
-    if not number: return None, f"not a whole number from 1 to 5: {text[:30]!r}"
+    if not number:
+        return None, f"not a whole number from 1 to 5: {text[:30]!r}"
     score = int(number[1])
     return (score, "") if 1 <= score <= 5 else (None, f"out of the range 1 to 5: {text[:30]}")
 
-def _plain(text): return " ".join(unicodedata.normalize("NFC", printable(text)).lstrip("'").split())
+
+def _plain(text):
+    return " ".join(unicodedata.normalize("NFC", printable(text)).lstrip("'").split())
+
 
 def _only_lost_letters(seen, sent, marks):
-    "Is `seen` what an encoding leaves of `sent`: letters outside ASCII as a question mark, those beyond 16 bits as so many?"
+    """Is `seen` what an encoding leaves of `sent`: letters outside ASCII as a question mark, those beyond 16 bits as so
+    many?
+    """
     place = 0
     for letter in sent:
-        width = marks if ord(letter) > 0xffff else 1
-        if seen[place:place + 1] == letter: place += 1
-        elif ord(letter) > 127 and len(seen[place:place + width]) == width and set(seen[place:place + width]) <= {"?", "\ufffd"}: place += width
-        else: return False
+        width = marks if ord(letter) > 0xFFFF else 1
+        if seen[place : place + 1] == letter:
+            place += 1
+        elif (
+            ord(letter) > 127
+            and len(seen[place : place + width]) == width
+            and set(seen[place : place + width]) <= {"?", "\ufffd"}
+        ):
+            place += width
+        else:
+            return False
     return place == len(seen)
 
+
 def text_difference(
-    seen:str, # the text in the file
-    sent:str, # the text in the key
-)->str:
-    "Return '' for the same text, 'encoding' when only letters were lost in saving, 'edited' otherwise."
+    seen: str,  # the text in the file
+    sent: str,  # the text in the key
+) -> str:
+    """Return '' for the same text, 'encoding' when only letters were lost in saving, 'edited' otherwise."""
     raw, seen, sent = str(seen), _plain(seen), _plain(sent)
-    if seen == sent: return ""
-    if _only_lost_letters(seen, sent, 1) or _only_lost_letters(seen, sent, 2): return "encoding"
+    if seen == sent:
+        return ""
+    if _only_lost_letters(seen, sent, 1) or _only_lost_letters(seen, sent, 2):
+        return "encoding"
     for wrong in ("cp1252", "latin-1"):
         try:
-            if _plain(raw.encode(wrong).decode("utf-8")) == sent: return "encoding"
-        except UnicodeError: pass
+            if _plain(raw.encode(wrong).decode("utf-8")) == sent:
+                return "encoding"
+        except UnicodeError:
+            pass
     return "edited"
 
 # %% ../nbs/13c_ratings.ipynb #80fe3421
 SIMULATED = "simulated rater"
-RATING_COLUMNS = ("row", "rater", "language", "item", "system", "k", "seed", "shared", "place", "block", "output", "kind", "expected", "sheet",
-    "dimension", "score", "comment", "simulated", "file")
+RATING_COLUMNS = (
+    "row",
+    "rater",
+    "language",
+    "item",
+    "system",
+    "k",
+    "seed",
+    "shared",
+    "place",
+    "block",
+    "output",
+    "kind",
+    "expected",
+    "sheet",
+    "dimension",
+    "score",
+    "comment",
+    "simulated",
+    "file",
+)
+
 
 @dataclass(frozen=True)
 class Import:
-    "What became of each row of each file."
-    ratings: pd.DataFrame # tidy: one line per row and dimension that was taken, of this import and the ones before
-    log: pd.DataFrame     # file, line, row, rater, dimension, status (taken, refused, unanswered, missing), reason
-    notes: list[str]      # about whole files
-    refused_files: int    # files that could not be read at all
+    """What became of each row of each file."""
+
+    # tidy: one line per row and dimension that was taken, of this import and the ones before
+    ratings: pd.DataFrame
+    # file, line, row, rater, dimension, status (taken, refused, unanswered, missing), reason
+    log: pd.DataFrame
+    notes: list[str]  # about whole files
+    refused_files: int  # files that could not be read at all
+
 
 def _entries(name, filled, key):
-    "One entry per row and dimension of a file, each with its status, and a note when the texts could not be compared."
+    """One entry per row and dimension of a file, each with its status, and a note when the texts could not be compared."""
     lines = key.set_index("row")
     for row in filled.rows:
         known = re.sub(r"\s", "", row.get("row", "")).lower()
-        base = {"file": name, "line": row["line"], "row": known, "rater": "", "dimension": "", "score": None, "comment": row.get("comment", "").strip(), "reason": ""}
+        base = {
+            "file": name,
+            "line": row["line"],
+            "row": known,
+            "rater": "",
+            "dimension": "",
+            "score": None,
+            "comment": row.get("comment", "").strip(),
+            "reason": "",
+        }
         if not known or known not in lines.index:
-            yield {**base, "row": row.get("row", ""), "status": "refused", "reason": "the row name is empty" if not known else "the row name is not in this study's key"}
+            yield {
+                **base,
+                "row": row.get("row", ""),
+                "status": "refused",
+                "reason": "the row name is empty" if not known else "the row name is not in this study's key",
+            }
             continue
         line = lines.loc[known]
         found = {column: text_difference(row[column], line[column]) for column in TEXT_COLUMNS if column in row}
@@ -199,77 +317,137 @@ def _entries(name, filled, key):
         for dimension in DIMENSIONS:
             entry = {**base, "rater": line.rater, "dimension": dimension, "reason": note}
             score, reason = read_score(row.get(dimension, ""))
-            if reason == "unanswered": yield {**entry, "status": "unanswered", "reason": "the column is gone" if dimension not in row else ""}
-            elif edited: yield {**entry, "status": "refused", "reason": f"the text under {', '.join(edited)} is not the one that was sent"}
-            elif reason: yield {**entry, "status": "refused", "reason": reason}
-            else: yield {**entry, "status": "taken", "score": score}
+            if reason == "unanswered":
+                yield {**entry, "status": "unanswered", "reason": "the column is gone" if dimension not in row else ""}
+            elif edited:
+                yield {
+                    **entry,
+                    "status": "refused",
+                    "reason": f"the text under {', '.join(edited)} is not the one that was sent",
+                }
+            elif reason:
+                yield {**entry, "status": "refused", "reason": reason}
+            else:
+                yield {**entry, "status": "taken", "score": score}
+
 
 def _settle_doubles(log):
-    "Keep one of several equal answers to a row, none of several different ones, and drop an empty copy of an answered row from the unanswered."
+    """Keep one of several equal answers to a row, none of several different ones, and drop an empty copy of an answered
+    row from the unanswered.
+    """
     answered = log[log.status == "taken"]
     for (row, dimension), part in answered.groupby(["row", "dimension"]):
-        if len(part) < 2: continue
+        if len(part) < 2:
+            continue
         places = ", ".join(f"{each.file} line {each.line}" for each in part.itertuples())
         same = part.score.nunique() == 1
-        log.loc[part.index[1:] if same else part.index, ["status", "reason"]] = ["refused", f"the row is there {len(part)} times ({places}), "
-            + ("with the same score; one is kept" if same else "with different scores; none is taken")]
+        log.loc[part.index[1:] if same else part.index, ["status", "reason"]] = [
+            "refused",
+            f"the row is there {len(part)} times ({places}), "
+            + ("with the same score; one is kept" if same else "with different scores; none is taken"),
+        ]
     taken = set(zip(log[log.status == "taken"]["row"], log[log.status == "taken"].dimension))
-    empty = [index for index, each in log[log.status == "unanswered"].iterrows() if (each["row"], each.dimension) in taken]
+    empty = [
+        index for index, each in log[log.status == "unanswered"].iterrows() if (each["row"], each.dimension) in taken
+    ]
     log.loc[empty, ["status", "reason"]] = ["refused", "an empty copy of a row that is answered elsewhere"]
     return log
 
+
 def _missing(log, key):
-    "Entries for the rows that a returned sheet should have and has not; several files of one rater count as one sheet."
+    """Entries for the rows that a returned sheet should have and has not; several files of one rater count as one
+    sheet.
+    """
     known = log[log.rater != ""]
     for rater, part in known.groupby("rater"):
         for row in key[key.rater == rater]["row"]:
             if row not in set(part["row"]):
-                yield {"file": ", ".join(part.file.unique()), "line": 0, "row": row, "rater": rater, "dimension": "", "score": None, "comment": "",
-                    "status": "missing", "reason": "the row was in the sheet that was sent and is not in the file"}
+                yield {
+                    "file": ", ".join(part.file.unique()),
+                    "line": 0,
+                    "row": row,
+                    "rater": rater,
+                    "dimension": "",
+                    "score": None,
+                    "comment": "",
+                    "status": "missing",
+                    "reason": "the row was in the sheet that was sent and is not in the file",
+                }
 
 # %% ../nbs/13c_ratings.ipynb #792eb36e
 def _join_earlier(log, earlier, replace):
-    "Compare with what was imported before; returns what stays of the earlier ratings."
-    if earlier is None or not len(earlier): return log, earlier
+    """Compare with what was imported before; returns what stays of the earlier ratings."""
+    if earlier is None or not len(earlier):
+        return log, earlier
     before = dict(zip(zip(earlier["row"], earlier.dimension), earlier.score))
     for index, each in log[log.status == "taken"].iterrows():
         known = before.get((each["row"], each.dimension))
-        if known is None: continue
-        if known == each.score: log.loc[index, ["status", "reason"]] = ["refused", "imported before with the same score"]
-        elif not replace: log.loc[index, ["status", "reason"]] = ["refused", f"imported before with the score {known}; add --replace to let this file win"]
+        if known is None:
+            continue
+        if known == each.score:
+            log.loc[index, ["status", "reason"]] = ["refused", "imported before with the same score"]
+        elif not replace:
+            log.loc[index, ["status", "reason"]] = [
+                "refused",
+                f"imported before with the score {known}; add --replace to let this file win",
+            ]
     taken = set(zip(log[log.status == "taken"]["row"], log[log.status == "taken"].dimension))
     return log, earlier[[pair not in taken for pair in zip(earlier["row"], earlier.dimension)]]
 
+
 def _one_kind(log, earlier):
-    "Refuse simulated answers beside real ones, and the other way round."
+    """Refuse simulated answers beside real ones, and the other way round."""
     simulated = log.comment.str.startswith(SIMULATED)
     taken = log.status == "taken"
-    real = bool((taken & ~simulated).any()) if earlier is None or not len(earlier) else not bool(earlier.simulated.iloc[0])
+    real = (
+        bool((taken & ~simulated).any()) if earlier is None or not len(earlier) else not bool(earlier.simulated.iloc[0])
+    )
     wrong = taken & (simulated == real)
-    log.loc[wrong, ["status", "reason"]] = ["refused", "simulated, and this study has answers of people" if real else
-        "an answer of a person, and this study has simulated ones; add --fresh to start anew"]
+    log.loc[wrong, ["status", "reason"]] = [
+        "refused",
+        (
+            "simulated, and this study has answers of people"
+            if real
+            else "an answer of a person, and this study has simulated ones; add --fresh to start anew"
+        ),
+    ]
     return log
 
+
 def import_files(
-    paths,               # filled sheets, in any of the three forms
-    study:str|Path,      # a study's folder, with the key in human/
-    replace:bool=False,  # answers in these files win over what was imported before
-    fresh:bool=False,    # forget what was imported before
-)->Import:
-    "Read filled sheets and compare them with the key, without writing anything. Raises `DataError` when there is no key."
+    paths,  # filled sheets, in any of the three forms
+    study: str | Path,  # a study's folder, with the key in human/
+    replace: bool = False,  # answers in these files win over what was imported before
+    fresh: bool = False,  # forget what was imported before
+) -> Import:
+    """Read filled sheets and compare them with the key, without writing anything.
+
+    Raises `DataError` when there is no key.
+    """
     key, notes, entries, refused = read_panel_key(study), [], [], 0
-    stored = Path(study)/"human"/"ratings.parquet"
+    stored = Path(study) / "human" / "ratings.parquet"
     earlier = read_parquet(stored, list(RATING_COLUMNS)) if stored.is_file() and not fresh else None
     if earlier is not None and not set(earlier["row"]) <= set(key["row"]):
-        raise DataError(f"{stored} belongs to older sheets than {stored.parent/'key.csv'}. Add --fresh to forget the older answers.")
+        raise DataError(
+            f"{stored} belongs to older sheets than {stored.parent / 'key.csv'}. Add --fresh to forget the older answers."
+        )
     for path in map(Path, paths):
-        try: filled = read_filled(path)
-        except DataError as error: notes.append(str(error)); refused += 1; continue
+        try:
+            filled = read_filled(path)
+        except DataError as error:
+            notes.append(str(error))
+            refused += 1
+            continue
         notes += [f"{path.name}: {note}." for note in filled.notes]
         found = list(_entries(path.name, filled, key))
-        if not found: notes.append(f"{path.name} has a heading and no rows."); refused += 1
+        if not found:
+            notes.append(f"{path.name} has a heading and no rows.")
+            refused += 1
         elif not any(entry["rater"] for entry in found):
-            notes.append(f"{path.name} belongs to another study: none of its {len(found)} row names stands in this study's key."); refused += 1
+            notes.append(
+                f"{path.name} belongs to another study: none of its {len(found)} row names stands in this study's key."
+            )
+            refused += 1
         entries += found
     columns = ["file", "line", "row", "rater", "dimension", "status", "reason", "score", "comment"]
     log = pd.DataFrame(entries, columns=columns)
@@ -278,36 +456,55 @@ def import_files(
     taken = log[log.status == "taken"].drop(columns=["rater", "line", "status", "reason"]).merge(key, on="row")
     new = taken.assign(simulated=taken.comment.str.startswith(SIMULATED))[list(RATING_COLUMNS)]
     ratings = pd.concat([part for part in (earlier, new) if part is not None and len(part)] or [new], ignore_index=True)
-    ratings = ratings.astype({"score": "int64", "simulated": bool, "row": "str", "dimension": "str", "comment": "str", "file": "str"})
-    return Import(ratings.sort_values(["language", "rater", "place", "dimension"], ignore_index=True), log, notes, refused)
+    ratings = ratings.astype(
+        {"score": "int64", "simulated": bool, "row": "str", "dimension": "str", "comment": "str", "file": "str"}
+    )
+    return Import(
+        ratings.sort_values(["language", "rater", "place", "dimension"], ignore_index=True), log, notes, refused
+    )
+
 
 def save_import(
-    found:Import,   # what `import_files` returned
-    study:str|Path, # a study's folder
+    found: Import,  # what `import_files` returned
+    study: str | Path,  # a study's folder
 ):
-    "Write human/ratings.parquet, and human/import.csv with what became of each row."
-    folder = Path(study)/"human"
+    """Write human/ratings.parquet, and human/import.csv with what became of each row."""
+    folder = Path(study) / "human"
     simulated = bool(len(found.ratings)) and bool(found.ratings.simulated.all())
-    write_table(folder/"import.csv", found.log.assign(score=["" if score != score or score is None else int(score) for score in found.log.score]))
-    if len(found.ratings): write_parquet(folder/"ratings.parquet", found.ratings, {"simulated": simulated})
+    write_table(
+        folder / "import.csv",
+        found.log.assign(score=["" if score != score or score is None else int(score) for score in found.log.score]),
+    )
+    if len(found.ratings):
+        write_parquet(folder / "ratings.parquet", found.ratings, {"simulated": simulated})
+
 
 def read_ratings(
-    study:str|Path, # a study's folder
-)->pd.DataFrame:
-    "Read the imported ratings. Raises `DataError` when there are none."
-    path = Path(study)/"human"/"ratings.parquet"
-    if not path.is_file(): raise DataError(f"{path} does not exist. Import filled sheets first: xicl ratings import FILE --study {study}")
+    study: str | Path,  # a study's folder
+) -> pd.DataFrame:
+    """Read the imported ratings. Raises `DataError` when there are none."""
+    path = Path(study) / "human" / "ratings.parquet"
+    if not path.is_file():
+        raise DataError(f"{path} does not exist. Import filled sheets first: xicl ratings import FILE --study {study}")
     return read_parquet(path, list(RATING_COLUMNS))
 
+
 def import_lines(
-    found:Import, # what `import_files` returned
-)->list[str]:
-    "Say in a few lines what became of all rows: counts by status, then each reason with its first places."
+    found: Import,  # what `import_files` returned
+) -> list[str]:
+    """Say in a few lines what became of all rows: counts by status, then each reason with its first places."""
     counts = found.log.status.value_counts()
-    lines = [*found.notes, "; ".join(f"{counts.get(name, 0)} {name}" for name in ("taken", "unanswered", "refused", "missing"))
-        + f" (ratings and rows of the files); {len(found.ratings)} ratings in all."]
+    lines = [
+        *found.notes,
+        "; ".join(f"{counts.get(name, 0)} {name}" for name in ("taken", "unanswered", "refused", "missing"))
+        + f" (ratings and rows of the files); {len(found.ratings)} ratings in all.",
+    ]
     told = found.log[(found.log.reason != "") & (found.log.status != "unanswered")]
     for (status, reason), part in told.groupby(["status", "reason"], sort=False):
-        places = list(dict.fromkeys(f"{each.file} line {each.line}" if each.line else f"row {each.row}" for each in part.itertuples()))
+        places = list(
+            dict.fromkeys(
+                f"{each.file} line {each.line}" if each.line else f"row {each.row}" for each in part.itertuples()
+            )
+        )
         lines.append(f"{status}: {reason} ({len(part)}: {', '.join(places[:3])}{' …' if len(places) > 3 else ''})")
     return lines

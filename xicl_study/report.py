@@ -16,41 +16,74 @@ from .report_parts import LANGUAGES, language_sections, write_notebook_pages, wr
 from .storage import read_parquet
 
 # %% ../nbs/15_report.ipynb #a3b49317
-PREDICTION_COLUMNS = ("task", "language", "method", "k", "seed", "item", "input", "gold", "prediction", "correct", "correct_calibrated", "chrf",
-    "demonstrations")
+PREDICTION_COLUMNS = (
+    "task",
+    "language",
+    "method",
+    "k",
+    "seed",
+    "item",
+    "input",
+    "gold",
+    "prediction",
+    "correct",
+    "correct_calibrated",
+    "chrf",
+    "demonstrations",
+)
+
 
 def read_predictions(
-    folder:str|Path, # outputs/<study>
-    notes:list,      # gets a line for each file that cannot be read
-    languages=(),    # codes in the order of the recipe
-)->pd.DataFrame:
-    "Read the predictions of all runs that are whole, with the columns that the report shows."
+    folder: str | Path,  # outputs/<study>
+    notes: list,  # gets a line for each file that cannot be read
+    languages=(),  # codes in the order of the recipe
+) -> pd.DataFrame:
+    """Read the predictions of all runs that are whole, with the columns that the report shows."""
     parts, languages = [], list(languages)
-    def place(path): return languages.index(path.parts[-3]) if path.parts[-3] in languages else len(languages), path
+
+    def place(path):
+        return languages.index(path.parts[-3]) if path.parts[-3] in languages else len(languages), path
+
     for path in sorted(Path(folder).glob("runs/main_result/*/*/predictions.parquet"), key=place):
         part = read_part(lambda: read_parquet(path), notes, None)
-        if part is not None: parts.append(part[[name for name in PREDICTION_COLUMNS if name in part]])
-    return pd.concat(parts, ignore_index=True).drop_duplicates(["language", "method", "k", "seed", "item"]) if parts else pd.DataFrame()
+        if part is not None:
+            parts.append(part[[name for name in PREDICTION_COLUMNS if name in part]])
+    return (
+        pd.concat(parts, ignore_index=True).drop_duplicates(["language", "method", "k", "seed", "item"])
+        if parts
+        else pd.DataFrame()
+    )
 
 # %% ../nbs/15_report.ipynb #1a4fdf87
 def in_points(
-    value:float, # a share, or chrF
-    metric:str,  # its metric
-)->float:
-    "Return a value on the scale of 0 to 100."
-    return value if metric == "chrf" else 100*value
+    value: float,  # a share, or chrF
+    metric: str,  # its metric
+) -> float:
+    """Return a value on the scale of 0 to 100."""
+    return value if metric == "chrf" else 100 * value
 
-def _all_first(codes): return sorted(dict.fromkeys(codes), key=lambda code: code != "all")
 
-def _signed(value, digits=1): return f"{value:+.{digits}f}".replace("-", "−")
+def _all_first(codes):
+    return sorted(dict.fromkeys(codes), key=lambda code: code != "all")
+
+
+def _signed(value, digits=1):
+    return f"{value:+.{digits}f}".replace("-", "−")
+
 
 def main_table(
-    results:pd.DataFrame, # tidy results
-    metric:str,           # a quality metric
-    held_out=(),          # codes of languages that were not trained on
-)->dict:
-    "Return the table of methods and languages for the page: heading, rows, and the best of each column (the upper bound aside)."
-    part = results[results.metric == metric].sort_values("k", kind="stable").drop_duplicates(["language", "method"], keep="last")
+    results: pd.DataFrame,  # tidy results
+    metric: str,  # a quality metric
+    held_out=(),  # codes of languages that were not trained on
+) -> dict:
+    """Return the table of methods and languages for the page: heading, rows, and the best of each column (the upper
+    bound aside).
+    """
+    part = (
+        results[results.metric == metric]
+        .sort_values("k", kind="stable")
+        .drop_duplicates(["language", "method"], keep="last")
+    )
     methods, codes = method_table(part.method), _all_first(part.language)
     found = {(row.method, row.language): row for row in part.itertuples()}
     candidates = part[part.method.isin(methods.index[methods.group != "upper bound"])]
@@ -58,122 +91,240 @@ def main_table(
     rows = []
     for info in methods.itertuples():
         cells = [found.get((info.method, code)) for code in codes]
-        rows.append({"title": info.title, "group": info.group, "cells": [None if cell is None else {"n": cell.n,
-            "value": f"{in_points(cell.value, metric):.1f}", "interval": f"{in_points(cell.low, metric):.0f}–{in_points(cell.high, metric):.0f}",
-            "best": info.group != "upper bound" and cell.value >= best[cell.language] - 1e-9} for cell in cells]})
+        rows.append(
+            {
+                "title": info.title,
+                "group": info.group,
+                "cells": [
+                    (
+                        None
+                        if cell is None
+                        else {
+                            "n": cell.n,
+                            "value": f"{in_points(cell.value, metric):.1f}",
+                            "interval": f"{in_points(cell.low, metric):.0f}–{in_points(cell.high, metric):.0f}",
+                            "best": info.group != "upper bound" and cell.value >= best[cell.language] - 1e-9,
+                        }
+                    )
+                    for cell in cells
+                ],
+            }
+        )
     numbers = part[part.language != "all"].n
-    size = f", n = {numbers.min():.0f}{'' if numbers.min() == numbers.max() else f' to {numbers.max():.0f}'} items per language" if len(numbers) else ""
-    return {"title": metric_heading(metric) + size, "columns": [display_name(code, held_out) for code in codes], "rows": rows}
+    size = (
+        f", n = {numbers.min():.0f}{'' if numbers.min() == numbers.max() else f' to {numbers.max():.0f}'} items per"
+        " language"
+        if len(numbers)
+        else ""
+    )
+    return {
+        "title": metric_heading(metric) + size,
+        "columns": [display_name(code, held_out) for code in codes],
+        "rows": rows,
+    }
+
 
 def difference_table(
-    comparisons:pd.DataFrame, # paired comparisons
-    metric:str,               # a quality metric
-    held_out=(),              # codes of languages that were not trained on
-)->dict:
-    "Return the table of differences of the compared method to each baseline and language for the page."
+    comparisons: pd.DataFrame,  # paired comparisons
+    metric: str,  # a quality metric
+    held_out=(),  # codes of languages that were not trained on
+) -> dict:
+    """Return the table of differences of the compared method to each baseline and language for the page."""
     part = comparisons[comparisons.metric == metric]
     codes = _all_first(part.language)
     found = {(row.baseline, row.language): row for row in part.itertuples()}
+
     def cell(row):
-        p = "–" if pd.isna(row.p_holm) else "< .001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"[1:] if row.p_holm < 0.9995 else "1"
+        p = (
+            "–"
+            if pd.isna(row.p_holm)
+            else "< .001"
+            if row.p_holm < 0.001
+            else f"{row.p_holm:.3f}"[1:]
+            if row.p_holm < 0.9995
+            else "1"
+        )
         interval = " to ".join(_signed(in_points(end, metric), 0) for end in (row.low, row.high))
         mark = "" if not row.p_holm < 0.05 else "gain" if row.difference > 0 else "loss"
-        return {"value": _signed(in_points(row.difference, metric)), "interval": interval, "p": p, "n": row.n, "mark": mark}
-    rows = [{"title": info.title, "cells": [cell(found[info.method, code]) if (info.method, code) in found else None for code in codes]}
-        for info in method_table(part.baseline).itertuples()]
+        return {
+            "value": _signed(in_points(row.difference, metric)),
+            "interval": interval,
+            "p": p,
+            "n": row.n,
+            "mark": mark,
+        }
+
+    rows = [
+        {
+            "title": info.title,
+            "cells": [cell(found[info.method, code]) if (info.method, code) in found else None for code in codes],
+        }
+        for info in method_table(part.baseline).itertuples()
+    ]
     return {"title": metric_heading(metric), "columns": [display_name(code, held_out) for code in codes], "rows": rows}
 
 # %% ../nbs/15_report.ipynb #38f61eb5
 _CONTROLS = {
-    "trained_no_demonstrations": ("Do the demonstrations matter?", "the closed loop", "the same trained policy without demonstrations",
+    "trained_no_demonstrations": (
+        "Do the demonstrations matter?",
+        "the closed loop",
+        "the same trained policy without demonstrations",
         "The demonstrations carry a part of the result; it is not the tuning alone.",
-        "The trained policy answers better without its own demonstrations: the tuning carries the result and the demonstrations cost.",
-        "It is not shown that the demonstrations add anything to the tuning: the claim of a closed loop is not supported by this run."),
-    "trained_dense": ("Does it matter that the policy writes them (against dense retrieval)?", "the closed loop",
+        (
+            "The trained policy answers better without its own demonstrations: the tuning carries the result and the"
+            " demonstrations cost."
+        ),
+        (
+            "It is not shown that the demonstrations add anything to the tuning: the claim of a closed loop is not"
+            " supported by this run."
+        ),
+    ),
+    "trained_dense": (
+        "Does it matter that the policy writes them (against dense retrieval)?",
+        "the closed loop",
         "the same trained policy with retrieved demonstrations",
         "For the trained policy, its own demonstrations are better than the nearest ones from the pool.",
         "For the trained policy, retrieved demonstrations are better than its own.",
-        "It is not shown that writing demonstrations is better, for the trained policy, than retrieving them."),
-    "trained_random": ("Does it matter that the policy writes them (against chance)?", "the closed loop",
+        "It is not shown that writing demonstrations is better, for the trained policy, than retrieving them.",
+    ),
+    "trained_random": (
+        "Does it matter that the policy writes them (against chance)?",
+        "the closed loop",
         "the same trained policy with random demonstrations",
         "For the trained policy, its own demonstrations are better than random ones from the pool.",
         "For the trained policy, random demonstrations are better than its own.",
-        "It is not shown that the content of the demonstrations matters to the trained policy."),
-    "untrained_with_trained_demonstrations": ("Are they good demonstrations for others?", "the untrained policy with the trained policy's demonstrations",
+        "It is not shown that the content of the demonstrations matters to the trained policy.",
+    ),
+    "untrained_with_trained_demonstrations": (
+        "Are they good demonstrations for others?",
+        "the untrained policy with the trained policy's demonstrations",
         "the untrained policy with its own",
-        "The trained policy writes demonstrations that help an untrained one too: what was learned is, in part, writing examples.",
+        (
+            "The trained policy writes demonstrations that help an untrained one too: what was learned is, in part,"
+            " writing examples."
+        ),
         "The trained policy's demonstrations are worse for the untrained policy than its own: they do not transfer.",
-        "It is not shown that the trained policy's demonstrations help a policy that was not trained."),
+        "It is not shown that the trained policy's demonstrations help a policy that was not trained.",
+    ),
 }
+
 
 def _measured(row, metric):
     difference, low, high = (_signed(in_points(value, metric)) for value in (row.difference, row.low, row.high))
     return f"{difference} points, 95 % interval {low} to {high}, p = {row.p:.4f}"
 
+
 def control_sentences(
-    comparisons:pd.DataFrame, # comparisons of the closed loop, and of the transfer control with the untrained policy's own demonstrations
-    metric:str,               # a quality metric
-)->list[dict]:
-    "Return for each control: the question, what was measured, and what it shows. A control that was not run says so."
+    # comparisons of the closed loop, and of the transfer control with the untrained policy's own demonstrations
+    comparisons: pd.DataFrame,
+    metric: str,  # a quality metric
+) -> list[dict]:
+    """Return for each control: the question, what was measured, and what it shows.
+
+    A control that was not run says so.
+    """
     part, found = comparisons[comparisons.metric == metric], []
     for control, (question, first, second, gain, loss, unclear) in _CONTROLS.items():
-        pair = ("untrained_with_trained_demonstrations", "self_generated") if control.startswith("untrained") else ("closed_loop", control)
+        pair = (
+            ("untrained_with_trained_demonstrations", "self_generated")
+            if control.startswith("untrained")
+            else ("closed_loop", control)
+        )
         rows = part[(part.method == pair[0]) & (part.baseline == pair[1])]
         total, each = rows[rows.language == "all"], rows[rows.language != "all"]
         if not len(total):
-            found.append({"question": question, "measured": "", "verdict": "This control was not run, so the question stays open.", "kind": "open"})
+            found.append(
+                {
+                    "question": question,
+                    "measured": "",
+                    "verdict": "This control was not run, so the question stays open.",
+                    "kind": "open",
+                }
+            )
             continue
         row = total.iloc[0]
         kind = "gain" if row.low > 0 else "loss" if row.high < 0 else "unclear"
-        up, down = (int(((each.p_holm < 0.05) & (sign*each.difference > 0)).sum()) for sign in (1, -1))
-        measured = (f"{first[0].upper() + first[1:]} minus {second}: {_measured(row, metric)}; "
-            f"after Holm better in {up} and worse in {down} of {len(each)} languages.")
-        found.append({"question": question, "measured": measured, "verdict": {"gain": gain, "loss": loss, "unclear": unclear}[kind], "kind": kind})
+        up, down = (int(((each.p_holm < 0.05) & (sign * each.difference > 0)).sum()) for sign in (1, -1))
+        measured = (
+            f"{first[0].upper() + first[1:]} minus {second}: {_measured(row, metric)}; "
+            f"after Holm better in {up} and worse in {down} of {len(each)} languages."
+        )
+        found.append(
+            {
+                "question": question,
+                "measured": measured,
+                "verdict": {"gain": gain, "loss": loss, "unclear": unclear}[kind],
+                "kind": kind,
+            }
+        )
     return found
 
+
 def headline(
-    results:pd.DataFrame,     # tidy results
-    comparisons:pd.DataFrame, # paired comparisons
-    best,                     # `BestRetriever`, or None
-    metric:str,               # a quality metric
-)->list[str]:
-    "Return the main result in one to three sentences, read from the numbers."
+    results: pd.DataFrame,  # tidy results
+    comparisons: pd.DataFrame,  # paired comparisons
+    best,  # `BestRetriever`, or None
+    metric: str,  # a quality metric
+) -> list[str]:
+    """Return the main result in one to three sentences, read from the numbers."""
     part = results[(results.metric == metric) & (results.language == "all")].set_index("method").value
-    if "closed_loop" not in part.index: return ["The closed loop was not run in this study."]
-    sentences = [f"Closed loop: {METRIC_TITLES[metric]} {in_points(part['closed_loop'], metric):.1f}, the mean over languages."]
+    if "closed_loop" not in part.index:
+        return ["The closed loop was not run in this study."]
+    sentences = [
+        f"Closed loop: {METRIC_TITLES[metric]} {in_points(part['closed_loop'], metric):.1f}, the mean over languages."
+    ]
     rows = comparisons[(comparisons.metric == metric) & (comparisons.method == "closed_loop")]
     rows = rows[rows.baseline == (best.method if best else "")]
     total, each = rows[rows.language == "all"], rows[rows.language != "all"]
     if len(total):
         above = int((each.low > 0).sum())
         title = method_table([best.method]).title.iloc[0]
-        sentences.append(f"Against the best pool baseline on the untrained policy, {title}: {_measured(total.iloc[0], metric)}; "
-            f"the interval is above zero in {above} of {len(each)} languages. {best.note}")
+        sentences.append(
+            f"Against the best pool baseline on the untrained policy, {title}: {_measured(total.iloc[0], metric)}; "
+            f"the interval is above zero in {above} of {len(each)} languages. {best.note}"
+        )
     if {"zero_shot", "trained_no_demonstrations"} <= set(part.index):
-        gain, tuning = (in_points(part[name] - part["zero_shot"], metric) for name in ("closed_loop", "trained_no_demonstrations"))
-        sentences.append(f"Over zero-shot: {_signed(gain)} points, and {_signed(tuning)} when the trained policy sees no demonstrations.")
+        gain, tuning = (
+            in_points(part[name] - part["zero_shot"], metric) for name in ("closed_loop", "trained_no_demonstrations")
+        )
+        sentences.append(
+            f"Over zero-shot: {_signed(gain)} points, and {_signed(tuning)} when the trained policy sees no"
+            " demonstrations."
+        )
     return sentences
 
 # %% ../nbs/15_report.ipynb #f9919d80
 SAMPLE_METHODS = ("self_generated", "closed_loop")
 
-def _pairs(shots): return [] if shots is None else [(str(shot["input"])[:200], str(shot["output"])[:200]) for shot in shots]
+
+def _pairs(shots):
+    return [] if shots is None else [(str(shot["input"])[:200], str(shot["output"])[:200]) for shot in shots]
+
 
 def samples(
-    predictions:pd.DataFrame, # predictions of any languages
-    best:str|None=None,       # the best retriever's name, shown beside the self-written ones
-    per_language:int=2,       # items per language
-)->list[dict]:
-    "Return a few queries per language with the demonstrations that each method put before them."
-    if "demonstrations" not in predictions: return []
+    predictions: pd.DataFrame,  # predictions of any languages
+    best: str | None = None,  # the best retriever's name, shown beside the self-written ones
+    per_language: int = 2,  # items per language
+) -> list[dict]:
+    """Return a few queries per language with the demonstrations that each method put before them."""
+    if "demonstrations" not in predictions:
+        return []
     found = []
     shown = method_table({*SAMPLE_METHODS, *([best] if best else [])} & set(predictions.method))
     for language, part in predictions[predictions.method.isin(shown.index)].groupby("language", sort=False):
         items = []
         for item in list(dict.fromkeys(part["item"]))[:per_language]:
             rows = part[part["item"] == item].drop_duplicates("method").set_index("method", drop=False)
-            answers = [{"title": shown.title[name], "prediction": rows.prediction[name], "right": rows.correct[name] == 1,
-                "shots": _pairs(rows.demonstrations[name])} for name in shown.index if name in rows.index]
+            answers = [
+                {
+                    "title": shown.title[name],
+                    "prediction": rows.prediction[name],
+                    "right": rows.correct[name] == 1,
+                    "shots": _pairs(rows.demonstrations[name]),
+                }
+                for name in shown.index
+                if name in rows.index
+            ]
             items.append({"query": str(rows.input.iloc[0])[:400], "gold": rows.gold.iloc[0], "answers": answers})
         found.append({"code": language, "name": display_name(language), "entries": items})
     return found
@@ -196,7 +347,10 @@ _TABLES = """
 """
 
 # %% ../nbs/15_report.ipynb #c5b75050
-PAGE = _TABLES + LANGUAGES + """<!doctype html>
+PAGE = (
+    _TABLES
+    + LANGUAGES
+    + """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>{{ name }}: study report</title><style>{{ style }}</style></head><body><main>
@@ -252,96 +406,196 @@ aria-label="{{ figure.title }}">
 {% if notes %}<h3>Parts that could not be read</h3>{% for note in notes %}<div class="note"><p>{{ note }}</p></div>{% endfor %}{% endif %}</section>
 </main></body></html>
 """
+)
 
 # %% ../nbs/15_report.ipynb #923fdcfb
 def _files(folder):
-    "Executed notebooks and sheets of a study, by language; never the key of a sheet."
-    trainings = [(f"{title}, seed {path.parent.name}", path.relative_to(folder)) for title, ending in (("notebook", "html"), ("notebook (.ipynb)", "ipynb"))
-        for path in sorted(folder.glob(f"training/*/notebook.{ending}"))]
+    """Executed notebooks and sheets of a study, by language; never the key of a sheet."""
+    trainings = [
+        (f"{title}, seed {path.parent.name}", path.relative_to(folder))
+        for title, ending in (("notebook", "html"), ("notebook (.ipynb)", "ipynb"))
+        for path in sorted(folder.glob(f"training/*/notebook.{ending}"))
+    ]
     rows = [("Training", page_links(folder, trainings))]
     for place in sorted(folder.glob("runs/*/*/*")):
-        experiment, language, seed = place.relative_to(folder/"runs").parts
-        rows.append((f"{display_name(language)}, seed {seed}", page_links(folder, [(title, (place/name).relative_to(folder)) for title, name in _FILES])))
+        experiment, language, seed = place.relative_to(folder / "runs").parts
+        rows.append(
+            (
+                f"{display_name(language)}, seed {seed}",
+                page_links(folder, [(title, (place / name).relative_to(folder)) for title, name in _FILES]),
+            )
+        )
     return [(name, links) for name, links in rows if links]
 
-_FILES = (("notebook", "notebook.html"), ("notebook (.ipynb)", "notebook.ipynb"), ("sheet (xlsx)", "sheets/sheet.xlsx"), ("sheet (csv)", "sheets/sheet.csv"))
+
+_FILES = (
+    ("notebook", "notebook.html"),
+    ("notebook (.ipynb)", "notebook.ipynb"),
+    ("sheet (xlsx)", "sheets/sheet.xlsx"),
+    ("sheet (csv)", "sheets/sheet.csv"),
+)
+
 
 def _language_files(folder):
-    "Links to the files of each language's runs, by code."
+    """Links to the files of each language's runs, by code."""
     found = {}
     for place in sorted(folder.glob("runs/*/*/*")):
         language, seed = place.parts[-2:]
-        links = page_links(folder, [(title if seed == "0" else f"{title}, seed {seed}", (place/name).relative_to(folder)) for title, name in _FILES])
+        links = page_links(
+            folder,
+            [
+                (title if seed == "0" else f"{title}, seed {seed}", (place / name).relative_to(folder))
+                for title, name in _FILES
+            ],
+        )
         found.setdefault(language, []).extend(links)
     return found
 
+
 def _absent(results, recipe, failed):
-    "Languages and methods that the recipe asks for and the results lack."
+    """Languages and methods that the recipe asks for and the results lack."""
     there, lines = set(results.language) if len(results) else set(), []
     for code in recipe.get("languages") or ():
         why = "its run failed, see above" if code in failed else "it was not run, or not finished"
-        if code not in there: lines.append(f"{display_name(code)} has no results: {why}.")
-    if not len(results): return lines
+        if code not in there:
+            lines.append(f"{display_name(code)} has no results: {why}.")
+    if not len(results):
+        return lines
     part = results[results.metric == quality_metrics(results)[0]]
     codes = [code for code in dict.fromkeys(part.language) if code != "all"]
     for info in method_table(set(part.method) | set(recipe.get("methods") or ())).itertuples():
         holes = [display_name(code) for code in codes if code not in set(part[part.method == info.method].language)]
-        if len(holes) == len(codes): lines.append(f"{info.title} was asked for and has no results.")
-        elif holes: lines.append(f"{info.title} has no results in {', '.join(holes)}; its mean over all languages is over the others.")
+        if len(holes) == len(codes):
+            lines.append(f"{info.title} was asked for and has no results.")
+        elif holes:
+            lines.append(
+                f"{info.title} has no results in {', '.join(holes)}; its mean over all languages is over the others."
+            )
     return lines
 
+
 def _tables(results, comparisons, predictions, held_out):
-    "Everything on the page that is read from numbers."
-    if not len(results): return {"tables": [], "differences": [], "controls": [], "headline": [], "yardsticks": ""}
-    metrics = [name for name in ("accuracy_calibrated", "accuracy", "chrf", "exact_match") if name in set(results.metric)]
-    marks = results[(results.language == "all") & results.metric.isin(["chance", "majority"])].groupby("metric").value.mean()
+    """Everything on the page that is read from numbers."""
+    if not len(results):
+        return {"tables": [], "differences": [], "controls": [], "headline": [], "yardsticks": ""}
+    metrics = [
+        name for name in ("accuracy_calibrated", "accuracy", "chrf", "exact_match") if name in set(results.metric)
+    ]
+    marks = (
+        results[(results.language == "all") & results.metric.isin(["chance", "majority"])]
+        .groupby("metric")
+        .value.mean()
+    )
     texts = {"chance": "Guessing gives {:.1f}", "majority": "always giving the commonest label {:.1f}"}
-    words = ", ".join(texts[name].format(100*marks[name]) for name in texts if name in marks.index)
+    words = ", ".join(texts[name].format(100 * marks[name]) for name in texts if name in marks.index)
     columns = metric_columns(predictions) if len(predictions) else {}
-    transfer = comparisons_table(predictions, "untrained_with_trained_demonstrations", ["self_generated"]) if len(predictions) else comparisons[:0]
+    transfer = (
+        comparisons_table(predictions, "untrained_with_trained_demonstrations", ["self_generated"])
+        if len(predictions)
+        else comparisons[:0]
+    )
     everything = pd.concat([comparisons, transfer]) if len(transfer) else comparisons
     compared = [name for name in metrics if len(comparisons) and name in set(comparisons.metric)]
     best = best_retriever(predictions, columns[metrics[0]]) if metrics[0] in columns else None
-    return {"tables": [main_table(results, name, held_out) for name in metrics],
+    return {
+        "tables": [main_table(results, name, held_out) for name in metrics],
         "differences": [difference_table(comparisons, name, held_out) for name in compared],
         "controls": [(metric_heading(name), control_sentences(everything, name)) for name in compared],
-        "headline": headline(results, comparisons, best, metrics[0]) if len(comparisons) else [], "yardsticks": words + "." if words else ""}
+        "headline": headline(results, comparisons, best, metrics[0]) if len(comparisons) else [],
+        "yardsticks": words + "." if words else "",
+    }
+
 
 def write_report(
-    study_folder:str|Path, # outputs/<study>
-)->Path:
-    "Write report.html of a study from the files that are there, and return its path. Raises `DataError` when the folder does not exist."
+    study_folder: str | Path,  # outputs/<study>
+) -> Path:
+    """Write report.html of a study from the files that are there, and return its path.
+
+    Raises `DataError` when the folder does not exist.
+    """
     parts = study_parts(study_folder)
     folder, recipe, notes = parts.folder, parts.recipe, parts.notes
-    empty = pd.DataFrame(columns=["language", "method", "baseline", "metric", "k", "value", "low", "high", "n", "difference", "p", "p_holm"])
-    results, comparisons = (read_part(lambda: read_parquet(folder/f"{name}.parquet"), notes, empty) for name in ("results", "comparisons"))
+    empty = pd.DataFrame(
+        columns=[
+            "language",
+            "method",
+            "baseline",
+            "metric",
+            "k",
+            "value",
+            "low",
+            "high",
+            "n",
+            "difference",
+            "p",
+            "p_holm",
+        ]
+    )
+    results, comparisons = (
+        read_part(lambda: read_parquet(folder / f"{name}.parquet"), notes, empty) for name in ("results", "comparisons")
+    )
     predictions, held_out = read_predictions(folder, notes, recipe.get("languages") or ()), held_out_languages(recipe)
     write_notebook_pages(folder, PAGE_STYLE, notes)
     ratings = read_part(lambda: write_ratings_page(folder, PAGE_STYLE), notes, None)
     sections = read_part(lambda: language_sections(results, _language_files(folder), held_out), notes, [])
-    numbers = read_part(lambda: _tables(results, comparisons, predictions, held_out), notes, _tables(empty, empty, predictions, ()))
+    numbers = read_part(
+        lambda: _tables(results, comparisons, predictions, held_out), notes, _tables(empty, empty, predictions, ())
+    )
     best = read_part(lambda: best_retriever(predictions), notes, None) if len(predictions) else None
-    return write_page(parts, PAGE, figures=kept_figures(folder, notes), held_out=held_out, n_languages=results[results.language != "all"].language.nunique(),
-        absent=read_part(lambda: _absent(results, recipe, {each.get("language") for each in parts.failures}), notes, []),
-        samples=read_part(lambda: samples(predictions, best.method if best else None), notes, []) if len(predictions) else [], files=_files(folder),
-        sections=sections, ratings=ratings, **numbers)
+    return write_page(
+        parts,
+        PAGE,
+        figures=kept_figures(folder, notes),
+        held_out=held_out,
+        n_languages=results[results.language != "all"].language.nunique(),
+        absent=read_part(
+            lambda: _absent(results, recipe, {each.get("language") for each in parts.failures}), notes, []
+        ),
+        samples=(
+            read_part(lambda: samples(predictions, best.method if best else None), notes, [])
+            if len(predictions)
+            else []
+        ),
+        files=_files(folder),
+        sections=sections,
+        ratings=ratings,
+        **numbers,
+    )
 
 # %% ../nbs/15_report.ipynb #3b0545ad
 def markdown_tables(
-    study_folder:str|Path, # outputs/<study>, with results.parquet and comparisons.parquet
-)->str:
-    "Return accuracy by method and language, and the closed loop's differences over all languages, as Markdown. Raises `DataError`."
+    study_folder: str | Path,  # outputs/<study>, with results.parquet and comparisons.parquet
+) -> str:
+    """Return accuracy by method and language, and the closed loop's differences over all languages, as Markdown.
+
+    Raises `DataError`.
+    """
     folder, notes = Path(study_folder), []
-    results, comparisons = read_parquet(folder/"results.parquet"), read_parquet(folder/"comparisons.parquet")
-    held_out = held_out_languages(read_part(lambda: read_recipe(folder/"recipe.yaml"), notes, {}))
+    results, comparisons = read_parquet(folder / "results.parquet"), read_parquet(folder / "comparisons.parquet")
+    held_out = held_out_languages(read_part(lambda: read_recipe(folder / "recipe.yaml"), notes, {}))
     lines = []
     for metric in quality_metrics(results):
         table = main_table(results, metric, held_out)
-        lines += [f"**{table['title']}**", "", f"| method | {' | '.join(table['columns'])} |", "|---" * (len(table["columns"]) + 1) + "|"]
+        lines += [
+            f"**{table['title']}**",
+            "",
+            f"| method | {' | '.join(table['columns'])} |",
+            "|---" * (len(table["columns"]) + 1) + "|",
+        ]
         for row in table["rows"]:
             cells = ["–" if cell is None else f"{cell['value']} ({cell['interval']})" for cell in row["cells"]]
             lines.append(f"| {row['title']} | {' | '.join(cells)} |")
-        part = difference_table(comparisons[(comparisons.language == "all") & (comparisons.method == "closed_loop")], metric, held_out)
-        lines += ["", f"**{part['title']}: closed loop minus …, mean over languages**", "", "| method | points | 95 % interval |", "|---|---|---|"]
-        lines += [f"| {row['title']} | {row['cells'][0]['value']} | {row['cells'][0]['interval']} |" for row in part["rows"]] + [""]
+        part = difference_table(
+            comparisons[(comparisons.language == "all") & (comparisons.method == "closed_loop")], metric, held_out
+        )
+        lines += [
+            "",
+            f"**{part['title']}: closed loop minus …, mean over languages**",
+            "",
+            "| method | points | 95 % interval |",
+            "|---|---|---|",
+        ]
+        lines += [
+            f"| {row['title']} | {row['cells'][0]['value']} | {row['cells'][0]['interval']} |" for row in part["rows"]
+        ] + [""]
     return "\n".join(lines)

@@ -56,14 +56,21 @@ bdi,td,pre{unicode-bidi:plaintext}.facts{display:flex;flex-wrap:wrap;gap:.3rem 1
 @media print{thead th button::after{content:""}details{break-inside:avoid}}
 """
 
+
 def finish_page(
-    text:str, # a page with a content security policy and one style element
-)->str:
-    "Return a page whose tables can be sorted. Raises `DataError` when the page has no policy that could name the script."
+    text: str,  # a page with a content security policy and one style element
+) -> str:
+    """Return a page whose tables can be sorted.
+
+    Raises `DataError` when the page has no policy that could name the script.
+    """
     policy = "style-src 'unsafe-inline'"
-    if text.count(policy) != 1 or "</style>" not in text or "</body>" not in text: raise DataError("The page has no content security policy, style or body to add to.")
+    if text.count(policy) != 1 or "</style>" not in text or "</body>" not in text:
+        raise DataError("The page has no content security policy, style or body to add to.")
     checksum = base64.b64encode(hashlib.sha256(SORT_SCRIPT.encode("utf-8")).digest()).decode()
-    text = text.replace(policy, f"{policy}; script-src 'sha256-{checksum}'").replace("</style>", f"{PART_STYLE}</style>", 1)
+    text = text.replace(policy, f"{policy}; script-src 'sha256-{checksum}'").replace(
+        "</style>", f"{PART_STYLE}</style>", 1
+    )
     start, end = text.rsplit("</body>", 1)
     return f"{start}<script>{SORT_SCRIPT}</script></body>{end}"
 
@@ -78,85 +85,141 @@ main img{{max-width:100%;height:auto;background:#fff;border-radius:6px}}{light}@
 {body}</main></body></html>
 """
 
+
 def _described(notebook):
-    "Give each figure of a notebook a text: the heading above it; return the notebook's title."
+    """Give each figure of a notebook a text: the heading above it; return the notebook's title."""
     title, heading = "", ""
     for cell in notebook.cells:
-        heads = [line.lstrip("# ").strip() for line in cell.source.splitlines() if line.startswith("#")] if cell.cell_type == "markdown" else []
+        heads = (
+            [line.lstrip("# ").strip() for line in cell.source.splitlines() if line.startswith("#")]
+            if cell.cell_type == "markdown"
+            else []
+        )
         title, heading = title or (heads[0] if heads else ""), heads[-1] if heads else heading
         for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}): output.metadata.setdefault("image/png", {}).setdefault("alt", f"Figure of the section “{heading or title}”")
+            if "image/png" in output.get("data", {}):
+                output.metadata.setdefault("image/png", {}).setdefault(
+                    "alt", f"Figure of the section “{heading or title}”"
+                )
     return title or "Notebook"
 
+
 def notebook_html(
-    path:str|Path, # an executed notebook
-    style:str,     # of the page
-    back:str,      # address of the report, as seen from the notebook
-)->str:
-    "Return an executed notebook as a page of its own. Raises `DataError` when it is damaged."
+    path: str | Path,  # an executed notebook
+    style: str,  # of the page
+    back: str,  # address of the report, as seen from the notebook
+) -> str:
+    """Return an executed notebook as a page of its own. Raises `DataError` when it is damaged."""
     import nbformat
     from html import escape
     from nbconvert import HTMLExporter
     from pygments.formatters import HtmlFormatter
-    try: notebook = nbformat.read(path, as_version=4)
+
+    try:
+        notebook = nbformat.read(path, as_version=4)
     except (ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
         raise DataError(f"{Path(path).name} is no notebook that can be read ({str(error).splitlines()[0]}).") from error
     title = _described(notebook)
-    exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True, exclude_input_prompt=True, exclude_output_prompt=True)
-    body = re.sub(r"<script\b.*?</script>", "", exporter.from_notebook_node(notebook)[0], flags=re.DOTALL | re.IGNORECASE)
-    body = re.sub(r"<img\b(?![^>]*src=.?data:image)[^>]*>", "", body)   # a page on its own has no other files
+    exporter = HTMLExporter(
+        template_name="basic", exclude_anchor_links=True, exclude_input_prompt=True, exclude_output_prompt=True
+    )
+    body = re.sub(
+        r"<script\b.*?</script>", "", exporter.from_notebook_node(notebook)[0], flags=re.DOTALL | re.IGNORECASE
+    )
+    body = re.sub(r"<img\b(?![^>]*src=.?data:image)[^>]*>", "", body)  # a page on its own has no other files
     body = re.sub(r"<pre(?=>)", '<pre tabindex="0"', body)
-    light, dark = (HtmlFormatter(style=name, nobackground=True).get_style_defs(".highlight") for name in ("xcode", "github-dark"))
+    light, dark = (
+        HtmlFormatter(style=name, nobackground=True).get_style_defs(".highlight") for name in ("xcode", "github-dark")
+    )
     return NOTEBOOK_PAGE.format(title=escape(title), style=style, light=light, dark=dark, back=quote(back), body=body)
 
+
 def write_notebook_pages(
-    folder:str|Path, # a study's folder
-    style:str,       # of the pages
-    notes:list,      # gets a line for each notebook that cannot be read
-)->list[Path]:
-    "Write notebook.html beside each executed notebook of a study that has none or a newer one; return all that are there."
+    folder: str | Path,  # a study's folder
+    style: str,  # of the pages
+    notes: list,  # gets a line for each notebook that cannot be read
+) -> list[Path]:
+    """Write notebook.html beside each executed notebook of a study that has none or a newer one; return all that are
+    there.
+    """
     folder, pages = Path(folder), []
     for path in sorted([*folder.glob("training/*/notebook.ipynb"), *folder.glob("runs/*/*/*/notebook.ipynb")]):
         page = path.with_suffix(".html")
         if not page.is_file() or page.stat().st_mtime < path.stat().st_mtime:
             back = "../" * len(path.parent.relative_to(folder).parts) + "report.html"
-            try: write_text(page, notebook_html(path, style, back))
-            except DataError as error: notes.append(f"{path.relative_to(folder)}: {error}"); continue
+            try:
+                write_text(page, notebook_html(path, style, back))
+            except DataError as error:
+                notes.append(f"{path.relative_to(folder)}: {error}")
+                continue
         pages.append(page)
     return pages
 
 # %% ../nbs/14e_report_parts.ipynb #67c9b182
 def _rows_of(part, columns):
-    "Rows of a method column and one text per metric."
+    """Rows of a method column and one text per metric."""
     found = {(row.method, row.metric): row for row in part.itertuples()}
     metrics = list(dict.fromkeys(part.metric))
-    return [{"title": info.title, "cells": [columns(found.get((info.method, metric)), metric) for metric in metrics]} for info in method_table(part.method).itertuples()]
+    return [
+        {"title": info.title, "cells": [columns(found.get((info.method, metric)), metric) for metric in metrics]}
+        for info in method_table(part.method).itertuples()
+    ]
+
 
 def _in_words(row, metric):
-    "A value and its interval on the scale of 0 to 100."
-    if row is None: return None
-    value, low, high = (number if metric == "chrf" else 100*number for number in (row.value, row.low, row.high))
+    """A value and its interval on the scale of 0 to 100."""
+    if row is None:
+        return None
+    value, low, high = (number if metric == "chrf" else 100 * number for number in (row.value, row.low, row.high))
     return {"value": f"{value:.1f}", "interval": f"{low:.0f}–{high:.0f}", "n": row.n}
 
+
 def language_sections(
-    results:pd.DataFrame, # tidy results
-    files:dict,           # language code -> (title, address) of its files
-    held_out=(),          # codes of languages that were not trained on
-)->list[dict]:
-    "Return for each language: code, name, facts, a table of all methods and metrics, links. Raises `DataError` when the results lack a column."
+    results: pd.DataFrame,  # tidy results
+    files: dict,  # language code -> (title, address) of its files
+    held_out=(),  # codes of languages that were not trained on
+) -> list[dict]:
+    """Return for each language: code, name, facts, a table of all methods and metrics, links.
+
+    Raises `DataError` when the results lack a column.
+    """
     if missing := {"language", "method", "metric", "k", "value", "low", "high", "n"} - set(results.columns):
-        raise DataError(f"The results lack the column(s) {', '.join(sorted(missing))}, so there are no sections by language.")
+        raise DataError(
+            f"The results lack the column(s) {', '.join(sorted(missing))}, so there are no sections by language."
+        )
     metrics, known = quality_metrics(results) if len(results) else [], known_languages()
     codes = [code for code in dict.fromkeys(results.language) if code != "all"] if len(results) else []
     sections = []
     for code in [*codes, *(code for code in files if code not in codes)]:
-        who, part = known.get(code), results[(results.language == code) & results.metric.isin(metrics)] if len(results) else results
-        facts = [("own name", who.endonym), ("script", who.script), ("family", who.family), ("resources", who.tier)] if who else []
-        if held_out: facts.append(("in training", "no" if code in held_out else "yes"))
-        part = part.sort_values("k", kind="stable").drop_duplicates(["method", "metric"], keep="last") if len(part) else part
-        sections.append({"code": code, "name": display_name(code, held_out), "direction": who.direction if who else "auto", "facts": [fact for fact in facts if fact[1]],
-            "columns": [metric_heading(metric) for metric in dict.fromkeys(part.metric)] if len(part) else [], "rows": _rows_of(part, _in_words) if len(part) else [], "files": files.get(code, [])})
+        who, part = (
+            known.get(code),
+            (results[(results.language == code) & results.metric.isin(metrics)] if len(results) else results),
+        )
+        facts = (
+            [("own name", who.endonym), ("script", who.script), ("family", who.family), ("resources", who.tier)]
+            if who
+            else []
+        )
+        if held_out:
+            facts.append(("in training", "no" if code in held_out else "yes"))
+        part = (
+            part.sort_values("k", kind="stable").drop_duplicates(["method", "metric"], keep="last")
+            if len(part)
+            else part
+        )
+        sections.append(
+            {
+                "code": code,
+                "name": display_name(code, held_out),
+                "direction": who.direction if who else "auto",
+                "facts": [fact for fact in facts if fact[1]],
+                "columns": [metric_heading(metric) for metric in dict.fromkeys(part.metric)] if len(part) else [],
+                "rows": _rows_of(part, _in_words) if len(part) else [],
+                "files": files.get(code, []),
+            }
+        )
     return sections
+
 
 LANGUAGES = """
 {% macro language_parts(sections) %}<section id="languages"><h2>Language by language</h2>{% for each in sections %}
@@ -173,34 +236,66 @@ LANGUAGES = """
 
 # %% ../nbs/14e_report_parts.ipynb #66d1f4ef
 def write_ratings_page(
-    folder:str|Path, # a study's folder
-    style:str,       # of the page
-)->tuple[str, str]|None:
-    "Write human/report/report.html from the report of the ratings; return the link's title and address, or None when there are no ratings."
+    folder: str | Path,  # a study's folder
+    style: str,  # of the page
+) -> tuple[str, str] | None:
+    """Write human/report/report.html from the report of the ratings; return the link's title and address, or None when
+    there are no ratings.
+    """
     from nbconvert.filters.markdown_mistune import markdown2html_mistune
+
     folder = Path(folder)
-    found = [path for name in ("report.md", "simulated-report.md") if (path := folder/"human"/"report"/name).is_file()]
-    if not found: return None
+    found = [
+        path for name in ("report.md", "simulated-report.md") if (path := folder / "human" / "report" / name).is_file()
+    ]
+    if not found:
+        return None
     simulated, source = found[0].name.startswith("simulated"), found[0]
+
     def inside(match):
-        path = source.parent/match[1]
-        return f'src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"' if path.suffix == ".png" and path.parent == source.parent and path.is_file() else 'src="data:,"'
-    body = re.sub(r"<script\b.*?</script>", "", markdown2html_mistune(source.read_text(encoding="utf-8")), flags=re.DOTALL | re.IGNORECASE)
-    body = re.sub(r'src="([^"]*)"', inside, body).replace("<table>", '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>').replace("</table>", "</table></div>")
+        path = source.parent / match[1]
+        return (
+            f'src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"'
+            if path.suffix == ".png" and path.parent == source.parent and path.is_file()
+            else 'src="data:,"'
+        )
+
+    body = re.sub(
+        r"<script\b.*?</script>",
+        "",
+        markdown2html_mistune(source.read_text(encoding="utf-8")),
+        flags=re.DOTALL | re.IGNORECASE,
+    )
+    body = (
+        re.sub(r'src="([^"]*)"', inside, body)
+        .replace("<table>", '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>')
+        .replace("</table>", "</table></div>")
+    )
     title = "Simulated ratings (no person gave them)" if simulated else "Ratings by people"
-    write_text(source.with_name("report.html"), NOTEBOOK_PAGE.format(title=title, style=style, light="", dark="", back="../../report.html", body=body))
+    write_text(
+        source.with_name("report.html"),
+        NOTEBOOK_PAGE.format(title=title, style=style, light="", dark="", back="../../report.html", body=body),
+    )
     return title, "human/report/report.html"
 
 # %% ../nbs/14e_report_parts.ipynb #a9207889
 def repeat_commands(
-    folder:str|Path,  # a study's folder
-    environment:dict, # its environment.json
-)->str:
-    "Return the commands that repeat a study from its own recipe, one a line."
+    folder: str | Path,  # a study's folder
+    environment: dict,  # its environment.json
+) -> str:
+    """Return the commands that repeat a study from its own recipe, one a line."""
     folder, lines = Path(folder), []
     name = folder.resolve().name
-    if environment.get("commit"): lines.append(f"git checkout {environment['commit'][:12]}" + ("   # and changes that were not committed" if environment.get("uncommitted_changes") else ""))
+    if environment.get("commit"):
+        lines.append(
+            f"git checkout {environment['commit'][:12]}"
+            + ("   # and changes that were not committed" if environment.get("uncommitted_changes") else "")
+        )
     packages = environment.get("packages") or {}
-    if packages.get("torch"): lines.append(f"pip install torch=={str(packages['torch']).partition('+')[0]} && pip install -c constraints.txt -e \".[models]\"")
+    if packages.get("torch"):
+        lines.append(
+            f"pip install torch=={str(packages['torch']).partition('+')[0]} && pip install -c constraints.txt -e"
+            ' ".[models]"'
+        )
     published = "published/" if folder.resolve().parent.name == "published" else ""
     return "\n".join([*lines, f"xicl run --recipe outputs/{published}{name}/recipe.yaml --output outputs/{name}-again"])

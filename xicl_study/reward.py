@@ -15,23 +15,24 @@ from .scoring import ROW_WIDTH, length_batches, pack_rows, read_rows
 
 # %% ../nbs/09_reward.ipynb #4fa08311
 def accuracy_reward(
-    log_probs:torch.Tensor, # [sets, choices] log p(y | x, C), normalised over the choices
-    gold:torch.Tensor,      # [sets] number of the right choice
-    hard:bool=False,        # 1 when the right choice is the best, else 0
-)->torch.Tensor:
-    "Return the accuracy part of the reward, in [0, 1] [sets], without gradient."
+    log_probs: torch.Tensor,  # [sets, choices] log p(y | x, C), normalised over the choices
+    gold: torch.Tensor,  # [sets] number of the right choice
+    hard: bool = False,  # 1 when the right choice is the best, else 0
+) -> torch.Tensor:
+    """Return the accuracy part of the reward, in [0, 1] [sets], without gradient."""
     log_probs = log_probs.detach()
-    if hard: return (log_probs.argmax(dim=1) == gold).float()
+    if hard:
+        return (log_probs.argmax(dim=1) == gold).float()
     return log_probs.gather(1, gold[:, None])[:, 0].exp()
 
 # %% ../nbs/09_reward.ipynb #d0141370
 def embed_texts(
-    policy:Policy,         # the model, with gradients where its adapter is trainable
-    texts:Sequence[str],   # n texts
-    layer:str="last",      # "last" hidden layer, or "input" embeddings
-    budget:int=4096,       # tokens read at once
-)->torch.Tensor:
-    "Return unit vectors of texts [n, d], mean-pooled; the start token does not count."
+    policy: Policy,  # the model, with gradients where its adapter is trainable
+    texts: Sequence[str],  # n texts
+    layer: str = "last",  # "last" hidden layer, or "input" embeddings
+    budget: int = 4096,  # tokens read at once
+) -> torch.Tensor:
+    """Return unit vectors of texts [n, d], mean-pooled; the start token does not count."""
     ids = [policy.encode(" " + text, start=layer == "last") for text in texts]
     if layer == "input":
         weights = policy.backbone.get_input_embeddings().weight
@@ -40,56 +41,82 @@ def embed_texts(
     for items in length_batches([len(row) for row in ids], budget):
         rows = pack_rows([ids[item] for item in items], [[]] * len(items), 0, policy.device, ROW_WIDTH)
         hidden = read_rows(policy, rows)[0].float()
-        for item, (row, start) in zip(items, rows.starts): pooled[item] = hidden[row, start + len(policy.start):start + len(ids[item])].mean(dim=0)
+        for item, (row, start) in zip(items, rows.starts):
+            pooled[item] = hidden[row, start + len(policy.start) : start + len(ids[item])].mean(dim=0)
     return torch.nn.functional.normalize(torch.stack(pooled), dim=1)
 
 # %% ../nbs/09_reward.ipynb #5f807438
 def diversity(
-    vectors:torch.Tensor, # [k, d] unit vectors of the texts of one set
-    texts:Sequence[str],  # the k texts
-)->float:
-    "Return the diversity of one set, in [0, 1]; 0 when a text is empty or stands twice. A single text has none."
+    vectors: torch.Tensor,  # [k, d] unit vectors of the texts of one set
+    texts: Sequence[str],  # the k texts
+) -> float:
+    """Return the diversity of one set, in [0, 1]; 0 when a text is empty or stands twice. A single text has none."""
     folded = [text.strip().casefold() for text in texts]
-    if len(folded) < 2 or "" in folded or len(set(folded)) < len(folded): return 0.0
+    if len(folded) < 2 or "" in folded or len(set(folded)) < len(folded):
+        return 0.0
     cosines = vectors @ vectors.T
     pairs = torch.triu_indices(len(folded), len(folded), offset=1)
     return float((1 - cosines[pairs[0], pairs[1]]).mean().clamp(0, 1))
 
+
 def set_diversity(
-    policy:Policy,                              # its input embeddings are used
-    sets:Sequence[Sequence[Demonstration]],     # several sets
-)->torch.Tensor:
-    "Return the diversity of each set [sets], from the policy's input embeddings."
+    policy: Policy,  # its input embeddings are used
+    sets: Sequence[Sequence[Demonstration]],  # several sets
+) -> torch.Tensor:
+    """Return the diversity of each set [sets], from the policy's input embeddings."""
     with torch.no_grad():
-        return torch.tensor([diversity(embed_texts(policy, [demo.input for demo in demos], layer="input"), [demo.input for demo in demos]) if len(demos) > 1 else 0.0
-                             for demos in sets])
+        return torch.tensor(
+            [
+                (
+                    diversity(
+                        embed_texts(policy, [demo.input for demo in demos], layer="input"),
+                        [demo.input for demo in demos],
+                    )
+                    if len(demos) > 1
+                    else 0.0
+                )
+                for demos in sets
+            ]
+        )
 
 # %% ../nbs/09_reward.ipynb #04b69d20
 @dataclass(frozen=True)
 class Reward:
-    "The reward of some sets, its parts, and their shares of the advantage's variance."
-    total:torch.Tensor      # [groups, G]
-    accuracy:torch.Tensor   # [groups, G]
-    diversity:torch.Tensor  # [groups, G]
-    variance:float          # of the advantages, before they are scaled
-    covariance:float        # of accuracy's part with the whole
+    """The reward of some sets, its parts, and their shares of the advantage's variance."""
+
+    total: torch.Tensor  # [groups, G]
+    accuracy: torch.Tensor  # [groups, G]
+    diversity: torch.Tensor  # [groups, G]
+    variance: float  # of the advantages, before they are scaled
+    covariance: float  # of accuracy's part with the whole
 
     @property
-    def share_accuracy(self)->float:
-        "The share of the advantage's variance that accuracy carries; nan when all rewards of each group are equal."
+    def share_accuracy(self) -> float:
+        """The share of the advantage's variance that accuracy carries; nan when all rewards of each group are equal."""
         return self.covariance / self.variance if self.variance > 0 else float("nan")
+
     @property
-    def share_diversity(self)->float:
-        "The rest, which diversity carries."
+    def share_diversity(self) -> float:
+        """The rest, which diversity carries."""
         return 1 - self.share_accuracy
 
+
 def mix_reward(
-    accuracy:torch.Tensor,  # [groups, G] in [0, 1]
-    diversity:torch.Tensor, # [groups, G] in [0, 1]
-    alpha:float=1.0,        # weight of accuracy
-    beta:float=0.1,         # weight of diversity
-)->Reward:
-    "Return R = alpha * accuracy + beta * diversity with its shares (R: Rojas & Carranza 2024; the shares: ours)."
+    accuracy: torch.Tensor,  # [groups, G] in [0, 1]
+    diversity: torch.Tensor,  # [groups, G] in [0, 1]
+    alpha: float = 1.0,  # weight of accuracy
+    beta: float = 0.1,  # weight of diversity
+) -> Reward:
+    """Return R = alpha * accuracy + beta * diversity with its shares (R: Rojas & Carranza 2024; the shares: ours)."""
     total = alpha * accuracy + beta * diversity
-    def centred(values): return values - values.mean(dim=1, keepdim=True)
-    return Reward(total, accuracy, diversity, float(centred(total).pow(2).mean()), float((centred(alpha * accuracy) * centred(total)).mean()))
+
+    def centred(values):
+        return values - values.mean(dim=1, keepdim=True)
+
+    return Reward(
+        total,
+        accuracy,
+        diversity,
+        float(centred(total).pow(2).mean()),
+        float((centred(alpha * accuracy) * centred(total)).mean()),
+    )

@@ -20,419 +20,744 @@ from .engines import _sampled_bytes, positions_of
 from .evaluation import chrf, exact_match
 from .instructions import reference_answer
 from .adapters import LORA_LAYERS
-from .models import check_cache, choose_device, locate_model, seal_cache, side_by_side, smoke_model, use_grouped_attention
+from xicl_study.models import (
+    check_cache,
+    choose_device,
+    locate_model,
+    seal_cache,
+    side_by_side,
+    smoke_model,
+    use_grouped_attention,
+)
 from .scoring import ROW_WIDTH, Reader, length_batches, pack_rows, read_rows, read_shared, shared_length
 from .settings import OWN_KINDS, PREFERENCE_KINDS, REFERENCE_KINDS
 from .storage import DataError, ModelError, UnknownNameError, fingerprint, read_json, stated_name, write_json
 
 # %% ../nbs/09c_reward_models.ipynb #407249a5
 class RewardModel(Protocol):
-    "Whatever scores answers."
-    name:str        # for tables and messages
-    fingerprint:str # of everything that changes a score
-    def score(self, prompts:Sequence[str], answers:Sequence[str], languages:Sequence[str], references:Sequence[Sequence[str]]|None=None)->np.ndarray:
-        "Return one reward per answer [n]; NaN where it failed or was too long."
+    """Whatever scores answers."""
+
+    name: str  # for tables and messages
+    fingerprint: str  # of everything that changes a score
+
+    def score(
+        self,
+        prompts: Sequence[str],
+        answers: Sequence[str],
+        languages: Sequence[str],
+        references: Sequence[Sequence[str]] | None = None,
+    ) -> np.ndarray:
+        """Return one reward per answer [n]; NaN where it failed or was too long."""
 
 # %% ../nbs/09c_reward_models.ipynb #89061419
 METRICS = {"chrf": lambda answer, *references: chrf(answer, *references) / 100, "exact": exact_match}
 
+
 class VerifiableReward:
-    "The reward of an answer that can be checked, in [0, 1]. An oracle."
-    def __init__(self,
-        metric:str="chrf",                # "chrf" or "exact"
-        right_language:Callable[[Sequence[str], Sequence[str]], Sequence[bool]]|None=None, # (answers, languages) -> is each answer in its language?
-        check_name:str="",                # name of that check, for the fingerprint
+    """The reward of an answer that can be checked, in [0, 1]. An oracle."""
+
+    def __init__(
+        self,
+        metric: str = "chrf",  # "chrf" or "exact"
+        # (answers, languages) -> is each answer in its language?
+        right_language: Callable[[Sequence[str], Sequence[str]], Sequence[bool]] | None = None,
+        check_name: str = "",  # name of that check, for the fingerprint
     ):
-        if metric not in METRICS: raise UnknownNameError("verifiable metric", metric, METRICS)
+        if metric not in METRICS:
+            raise UnknownNameError("verifiable metric", metric, METRICS)
         self.metric, self.right_language = METRICS[metric], right_language
         self.name = f"verifiable {metric}" + (" × language" if right_language else "")
-        self.fingerprint = fingerprint("verifiable", metric, bool(right_language), check_name or getattr(right_language, "__qualname__", ""))
-    def score(self,
-        prompts:Sequence[str],   # not read
-        answers:Sequence[str],   # n answers
-        languages:Sequence[str], # of the prompts
-        references:Sequence[Sequence[str]]|None=None, # right answers of each
-    )->np.ndarray:
-        "Return a reward in [0, 1] per answer [n]; NaN where there is no reference."
+        self.fingerprint = fingerprint(
+            "verifiable", metric, bool(right_language), check_name or getattr(right_language, "__qualname__", "")
+        )
+
+    def score(
+        self,
+        prompts: Sequence[str],  # not read
+        answers: Sequence[str],  # n answers
+        languages: Sequence[str],  # of the prompts
+        references: Sequence[Sequence[str]] | None = None,  # right answers of each
+    ) -> np.ndarray:
+        """Return a reward in [0, 1] per answer [n]; NaN where there is no reference."""
         references = references if references is not None else [()] * len(answers)
-        values = np.array([self.metric(answer, *known) if len(known) else np.nan for answer, known in zip(answers, references, strict=True)], dtype=np.float64)
-        return values if self.right_language is None else values * np.asarray(self.right_language(answers, languages), dtype=np.float64)
+        values = np.array(
+            [
+                self.metric(answer, *known) if len(known) else np.nan
+                for answer, known in zip(answers, references, strict=True)
+            ],
+            dtype=np.float64,
+        )
+        return (
+            values
+            if self.right_language is None
+            else values * np.asarray(self.right_language(answers, languages), dtype=np.float64)
+        )
 
 # %% ../nbs/09c_reward_models.ipynb #26aed09a
 TEMPLATES = ("chat", "plain")
 
+
 def reward_tokens(
-    tokenizer,     # of the reward model
-    prompt:str,    # text
-    answer:str,    # text, may be empty
-    template:str,  # "chat" or "plain"
-    pair:bool=False, # a plain encoder reads prompt and answer as a pair
-)->list[int]:
-    "Return the token ids that a reward model reads. Raises `ModelError` when there is no chat template."
+    tokenizer,  # of the reward model
+    prompt: str,  # text
+    answer: str,  # text, may be empty
+    template: str,  # "chat" or "plain"
+    pair: bool = False,  # a plain encoder reads prompt and answer as a pair
+) -> list[int]:
+    """Return the token ids that a reward model reads. Raises `ModelError` when there is no chat template."""
     if template == "chat":
         if not getattr(tokenizer, "chat_template", None):
-            raise ModelError("The reward model's tokenizer has no chat template. If it was trained on the prompt followed by the answer, say template=\"plain\"; else use a model with a template.")
+            raise ModelError(
+                "The reward model's tokenizer has no chat template. If it was trained on the prompt followed by the"
+                ' answer, say template="plain"; else use a model with a template.'
+            )
         messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
         return list(tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False))
-    if pair: return tokenizer(prompt, answer)["input_ids"]
+    if pair:
+        return tokenizer(prompt, answer)["input_ids"]
     ids, end = tokenizer(f"{prompt}\n{answer}")["input_ids"], tokenizer.eos_token_id
     return ids if end is None or ids[-1:] == [end] else [*ids, end]
 
 # %% ../nbs/09c_reward_models.ipynb #1f6ce8a3
 def _is_decoder(model):
-    "Tell whether a classifier is a causal LM's backbone with a linear head on the last token."
+    """Tell whether a classifier is a causal LM's backbone with a linear head on the last token."""
     from transformers.modeling_layers import GenericForSequenceClassification
+
     return isinstance(model, GenericForSequenceClassification)
 
+
 def readable_length(
-    model, # transformers sequence classifier
-)->int|None:
-    "Return how many tokens a classifier can read at once, or None when its configuration does not say."
+    model,  # transformers sequence classifier
+) -> int | None:
+    """Return how many tokens a classifier can read at once, or None when its configuration does not say."""
     positions = positions_of(model.config)
-    if positions is None: return None
-    paddings = [module.padding_idx for name, module in model.named_modules() if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None]
+    if positions is None:
+        return None
+    paddings = [
+        module.padding_idx
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+    ]
     return positions - paddings[0] - 1 if paddings else positions
 
+
 def check_embeddings(
-    model,        # transformers sequence classifier
-    tokenizer,    # its own
-    name:str,     # for the message
-    template:str, # "chat" or "plain"
-)->int:
-    "Return the number of tokens that a model has embeddings for. Raises `ModelError` when its tokenizer gives others."
+    model,  # transformers sequence classifier
+    tokenizer,  # its own
+    name: str,  # for the message
+    template: str,  # "chat" or "plain"
+) -> int:
+    """Return the number of tokens that a model has embeddings for.
+
+    Raises `ModelError` when its tokenizer gives others.
+    """
     n_embeddings, decoder = model.get_input_embeddings().weight.shape[0], _is_decoder(model)
-    always = {*reward_tokens(tokenizer, "?", "!", template, pair=not decoder), *([] if decoder else [tokenizer.pad_token_id])}
+    always = {
+        *reward_tokens(tokenizer, "?", "!", template, pair=not decoder),
+        *([] if decoder else [tokenizer.pad_token_id]),
+    }
     idle = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special} - always
-    beyond = [token for token in {*tokenizer.get_vocab().values(), *always} - idle if token is not None and token >= n_embeddings]
+    beyond = [
+        token
+        for token in {*tokenizer.get_vocab().values(), *always} - idle
+        if token is not None and token >= n_embeddings
+    ]
     if beyond:
-        raise ModelError(f"The tokenizer of {name} needs {max(beyond) + 1} embeddings, its model has {n_embeddings}. Use the tokenizer it was trained with, or resize the embeddings and train again.")
+        raise ModelError(
+            f"The tokenizer of {name} needs {max(beyond) + 1} embeddings, its model has {n_embeddings}. Use the"
+            " tokenizer it was trained with, or resize the embeddings and train again."
+        )
     return n_embeddings
 
 # %% ../nbs/09c_reward_models.ipynb #d244dac5
 class ClassifierReward:
-    "A sequence classifier with one output, from the Hub, a folder, or trained here."
-    def __init__(self,
-        model,                # transformers sequence classifier with num_labels = 1
-        tokenizer,            # its own
-        name:str,             # for tables
-        template:str="chat",  # "chat" or "plain"
-        max_length:int=4096,  # tokens, cut to what the model can read; longer entries are missing values
-        budget:int=2048,      # tokens read at once
+    """A sequence classifier with one output, from the Hub, a folder, or trained here."""
+
+    def __init__(
+        self,
+        model,  # transformers sequence classifier with num_labels = 1
+        tokenizer,  # its own
+        name: str,  # for tables
+        template: str = "chat",  # "chat" or "plain"
+        max_length: int = 4096,  # tokens, cut to what the model can read; longer entries are missing values
+        budget: int = 2048,  # tokens read at once
     ):
-        if template not in TEMPLATES: raise UnknownNameError("template", template, TEMPLATES)
-        if model.config.num_labels != 1: raise ModelError(f"{name} has {model.config.num_labels} outputs; a reward model has one.")
-        self.n_embeddings, self.max_length = check_embeddings(model, tokenizer, name, template), min(max_length, readable_length(model) or max_length)
-        self.model, self.tokenizer, self.name, self.template, self.budget = model.eval(), tokenizer, name, template, budget
+        if template not in TEMPLATES:
+            raise UnknownNameError("template", template, TEMPLATES)
+        if model.config.num_labels != 1:
+            raise ModelError(f"{name} has {model.config.num_labels} outputs; a reward model has one.")
+        self.n_embeddings, self.max_length = (
+            check_embeddings(model, tokenizer, name, template),
+            min(max_length, readable_length(model) or max_length),
+        )
+        self.model, self.tokenizer, self.name, self.template, self.budget = (
+            model.eval(),
+            tokenizer,
+            name,
+            template,
+            budget,
+        )
         self.decoder = _is_decoder(model)
-        if self.decoder: use_grouped_attention(model)
+        if self.decoder:
+            use_grouped_attention(model)
         digest = hashlib.sha256(f"{template} {getattr(tokenizer, 'chat_template', None)} {self.max_length}".encode())
-        for key, parameter in sorted(model.named_parameters()): digest.update(f"{key} {tuple(parameter.shape)}".encode() + _sampled_bytes(parameter))
+        for key, parameter in sorted(model.named_parameters()):
+            digest.update(f"{key} {tuple(parameter.shape)}".encode() + _sampled_bytes(parameter))
         self.fingerprint = digest.hexdigest()[:12]
 
     @classmethod
-    def load(cls,
-        name:str|Path,          # Hub id, folder, or a folder made by `train_reward_model`
-        template:str|None=None, # "chat" or "plain"; when None, what a trained folder says, else "chat"
-        device:str="auto",      # where it runs
-        dtype:str="auto",       # number format
-        **options,              # for the constructor
-    )->"ClassifierReward":
-        "Load a reward model. Raises `ModelError`."
-        facts = read_json(Path(name)/"reward.json") if (Path(name)/"reward.json").is_file() else None
-        if facts is None: model, tokenizer = base_classifier(str(name), device, dtype, fresh_head=False)
+    def load(
+        cls,
+        name: str | Path,  # Hub id, folder, or a folder made by `train_reward_model`
+        template: str | None = None,  # "chat" or "plain"; when None, what a trained folder says, else "chat"
+        device: str = "auto",  # where it runs
+        dtype: str = "auto",  # number format
+        **options,  # for the constructor
+    ) -> "ClassifierReward":
+        """Load a reward model. Raises `ModelError`."""
+        facts = read_json(Path(name) / "reward.json") if (Path(name) / "reward.json").is_file() else None
+        if facts is None:
+            model, tokenizer = base_classifier(str(name), device, dtype, fresh_head=False)
         else:
-            if not check_cache(Path(name)): raise ModelError(f"The reward model in {name} is damaged. Delete the folder and run the same command again; it is trained anew.")
+            if not check_cache(Path(name)):
+                raise ModelError(
+                    f"The reward model in {name} is damaged. Delete the folder and run the same command again; it is"
+                    " trained anew."
+                )
             model, tokenizer = _restore(Path(name), facts, device, dtype)
-        return cls(model, tokenizer, facts["name"] if facts else str(name), template or (facts or {}).get("template", "chat"), **options)
+        return cls(
+            model,
+            tokenizer,
+            facts["name"] if facts else str(name),
+            template or (facts or {}).get("template", "chat"),
+            **options,
+        )
 
-    def score(self,
-        prompts:Sequence[str],   # n prompts; equal neighbours are read once
-        answers:Sequence[str],   # n answers
-        languages:Sequence[str]|None=None, # not read
-        references=None,         # not read
-    )->np.ndarray:
-        "Return the head's number for each answer [n], in fp64; NaN for entries that the model cannot read (too long, a token without embedding) and where it gives no number."
+    def score(
+        self,
+        prompts: Sequence[str],  # n prompts; equal neighbours are read once
+        answers: Sequence[str],  # n answers
+        languages: Sequence[str] | None = None,  # not read
+        references=None,  # not read
+    ) -> np.ndarray:
+        """Return the head's number for each answer [n], in fp64; NaN for entries that the model cannot read (too long,
+        a token without embedding) and where it gives no number.
+        """
         import torch
-        ids = [reward_tokens(self.tokenizer, prompt, answer, self.template, pair=not self.decoder) for prompt, answer in zip(prompts, answers, strict=True)]
-        values, fit = np.full(len(ids), np.nan), [number for number, tokens in enumerate(ids) if len(tokens) <= self.max_length and max(tokens, default=0) < self.n_embeddings]
+
+        ids = [
+            reward_tokens(self.tokenizer, prompt, answer, self.template, pair=not self.decoder)
+            for prompt, answer in zip(prompts, answers, strict=True)
+        ]
+        values, fit = (
+            np.full(len(ids), np.nan),
+            [
+                number
+                for number, tokens in enumerate(ids)
+                if len(tokens) <= self.max_length and max(tokens, default=0) < self.n_embeddings
+            ],
+        )
         groups = {}
-        for number in fit: groups.setdefault(prompts[number] if self.decoder else number, []).append(number)
-        parts = list(groups.values()) if self.decoder else length_batches([len(ids[number]) for number in fit], self.budget)
-        if not self.decoder: parts = [[fit[place] for place in part] for part in parts]
-        def job(part): values[part] = (self._behind_prompt if self.decoder else self._padded)([ids[number] for number in part])
-        with torch.no_grad(): side_by_side([partial(job, part) for part in parts], self.model.device)
+        for number in fit:
+            groups.setdefault(prompts[number] if self.decoder else number, []).append(number)
+        parts = (
+            list(groups.values()) if self.decoder else length_batches([len(ids[number]) for number in fit], self.budget)
+        )
+        if not self.decoder:
+            parts = [[fit[place] for place in part] for part in parts]
+
+        def job(part):
+            values[part] = (self._behind_prompt if self.decoder else self._padded)([ids[number] for number in part])
+
+        with torch.no_grad():
+            side_by_side([partial(job, part) for part in parts], self.model.device)
         values[~np.isfinite(values)] = np.nan
         return values
 
     def _behind_prompt(self, sequences):
-        "Score the answers to one prompt: what they share is read once."
-        backbone, head, pad = getattr(self.model, self.model.base_model_prefix), self.model.score, self.model.config.get_text_config().pad_token_id
+        """Score the answers to one prompt: what they share is read once."""
+        backbone, head, pad = (
+            getattr(self.model, self.model.base_model_prefix),
+            self.model.score,
+            self.model.config.get_text_config().pad_token_id,
+        )
         reader = Reader(backbone, self.model.config.get_text_config(), head.weight, head.weight.device)
-        last = [max((place for place, token in enumerate(tokens) if token != pad), default=len(tokens) - 1) for tokens in sequences]
-        sequences = [tokens[:end + 1] for tokens, end in zip(sequences, last)]
-        shared, past, values = shared_length(sequences), read_shared(reader, sequences[0][:shared_length(sequences)]), []
+        last = [
+            max((place for place, token in enumerate(tokens) if token != pad), default=len(tokens) - 1)
+            for tokens in sequences
+        ]
+        sequences = [tokens[: end + 1] for tokens, end in zip(sequences, last)]
+        shared, past, values = (
+            shared_length(sequences),
+            read_shared(reader, sequences[0][: shared_length(sequences)]),
+            [],
+        )
         for start in range(0, len(sequences), 64):
-            rests = [tokens[shared:] for tokens in sequences[start:start + 64]]
+            rests = [tokens[shared:] for tokens in sequences[start : start + 64]]
             rows = pack_rows(rests, [[]] * len(rests), shared, reader.device, max(ROW_WIDTH, max(map(len, rests))))
             hidden, _ = read_rows(reader, rows, past)
-            values.append(head(hidden[rows.starts[:, 0], rows.starts[:, 1] + [len(rest) - 1 for rest in rests]])[:, 0].double().cpu().numpy())
+            values.append(
+                head(hidden[rows.starts[:, 0], rows.starts[:, 1] + [len(rest) - 1 for rest in rests]])[:, 0]
+                .double()
+                .cpu()
+                .numpy()
+            )
         return np.concatenate(values)
 
     def _padded(self, sequences):
-        "Score a padded batch."
+        """Score a padded batch."""
         batch = self.tokenizer.pad({"input_ids": sequences}, return_tensors="pt").to(self.model.device)
         return self.model(**batch).logits[:, 0].double().cpu().numpy()
 
 # %% ../nbs/09c_reward_models.ipynb #c6050dfe
 @contextlib.contextmanager
 def quiet_loading():
-    "Keep transformers from printing, for a block, which weights a file lacks, and where it lies: `base_classifier` looks at them itself, and a new head is always missing."
+    """Keep transformers from printing, for a block, which weights a file lacks, and where it lies: `base_classifier`
+    looks at them itself, and a new head is always missing.
+    """
     from transformers.utils import logging
+
     before = logging.get_verbosity()
     logging.set_verbosity_error()
-    try: yield
-    finally: logging.set_verbosity(before)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
 
 def base_classifier(
-    name:str,               # embedded name, "smoke", folder or Hub id
-    device:str="auto",      # where it runs
-    dtype:str="auto",       # number format
-    fresh_head:bool=True,   # put a new head on; otherwise the model must have one
-    seed:int=0,             # of the new head
+    name: str,  # embedded name, "smoke", folder or Hub id
+    device: str = "auto",  # where it runs
+    dtype: str = "auto",  # number format
+    fresh_head: bool = True,  # put a new head on; otherwise the model must have one
+    seed: int = 0,  # of the new head
 ):
-    "Return (sequence classifier with one output, tokenizer). Raises `ModelError` and `UnknownNameError`."
+    """Return (sequence classifier with one output, tokenizer). Raises `ModelError` and `UnknownNameError`."""
     import torch, transformers
     from safetensors import SafetensorError
+
     place, number_format = choose_device(device, dtype)
     if name == "smoke":
         causal, tokenizer = smoke_model()
-        model = transformers.LlamaForSequenceClassification(transformers.LlamaConfig(**{**causal.config.to_dict(), "num_labels": 1}))
+        model = transformers.LlamaForSequenceClassification(
+            transformers.LlamaConfig(**{**causal.config.to_dict(), "num_labels": 1})
+        )
         model.model.load_state_dict(causal.model.state_dict())
     else:
         source = locate_model(name)[0]
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-            options = dict(dtype=number_format, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **({"num_labels": 1} if fresh_head else {}))
-            with quiet_loading(): model, info = transformers.AutoModelForSequenceClassification.from_pretrained(source, **options)
+            options = dict(
+                dtype=number_format,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                **({"num_labels": 1} if fresh_head else {}),
+            )
+            with quiet_loading():
+                model, info = transformers.AutoModelForSequenceClassification.from_pretrained(source, **options)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise ModelError(f"Cannot load the reward model {name!r}: {(str(error).strip().splitlines() or [type(error).__name__])[0].rstrip('.')}. Check the id or the folder.") from error
+            raise ModelError(
+                f"Cannot load the reward model {name!r}:"
+                f" {(str(error).strip().splitlines() or [type(error).__name__])[0].rstrip('.')}. Check the id or the"
+                " folder."
+            ) from error
         missing = sorted(info["missing_keys"])
         lost = [key for key in missing if key.startswith(f"{model.base_model_prefix}.") and ".pooler." not in key]
-        if lost and fresh_head: raise ModelError(f"The weights of {name!r} are not whole: they lack {', '.join(lost[:3])}. Check the folder; if it is a copy, copy it again.")
+        if lost and fresh_head:
+            raise ModelError(
+                f"The weights of {name!r} are not whole: they lack {', '.join(lost[:3])}. Check the folder; if it is a"
+                " copy, copy it again."
+            )
         if missing and not fresh_head:
-            raise ModelError(f"{name!r} is no trained reward model: its weights lack {', '.join(missing[:3])}. Train one on it with train_reward_model, or name a sequence classifier.")
-    if tokenizer.pad_token_id is None: tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
-    if model.config.get_text_config().pad_token_id is None: model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
+            raise ModelError(
+                f"{name!r} is no trained reward model: its weights lack {', '.join(missing[:3])}. Train one on it with"
+                " train_reward_model, or name a sequence classifier."
+            )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    if model.config.get_text_config().pad_token_id is None:
+        model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     if fresh_head or name == "smoke":
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            if _is_decoder(model): torch.nn.init.normal_(model.score.weight, std=model.config.get_text_config().hidden_size ** -0.5)
-    for parameter in model.parameters(): parameter.requires_grad_(False)
+            if _is_decoder(model):
+                torch.nn.init.normal_(model.score.weight, std=model.config.get_text_config().hidden_size ** -0.5)
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
     return model.to(place).eval(), tokenizer
 
 # %% ../nbs/09c_reward_models.ipynb #be8a26b6
 class ScoreStore(ShardStore):
-    "A store of rewards: one row per candidate key and reward model."
-    def __init__(self,
-        folder:str|Path, # usually the folder "scores" of a candidate store
-    ): super().__init__(folder, {"key": "str", "reward_model": "str", "reward": "float64"}, ("key", "reward_model"))
+    """A store of rewards: one row per candidate key and reward model."""
+
+    def __init__(
+        self,
+        folder: str | Path,  # usually the folder "scores" of a candidate store
+    ):
+        super().__init__(folder, {"key": "str", "reward_model": "str", "reward": "float64"}, ("key", "reward_model"))
+
 
 def score_candidates(
-    store:CandidateStore,        # its folder "scores" holds the rewards
-    reward_model:RewardModel,    # scores
-    instructions:Sequence,       # objects with id, language, prompt and reference
-    candidates:pd.DataFrame|None=None, # which to score, from `generate_candidates`; all of the store when None
-    answers_per_shard:int=4096,  # about as many; a prompt is never divided
-    progress:Callable|None=None, # called with (done, total, note)
-)->pd.DataFrame:
-    "Score what has no score by this model yet; return the candidates with a column `reward`. Raises `DataError`."
+    store: CandidateStore,  # its folder "scores" holds the rewards
+    reward_model: RewardModel,  # scores
+    instructions: Sequence,  # objects with id, language, prompt and reference
+    candidates: pd.DataFrame | None = None,  # which to score, from `generate_candidates`; all of the store when None
+    answers_per_shard: int = 4096,  # about as many; a prompt is never divided
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> pd.DataFrame:
+    """Score what has no score by this model yet; return the candidates with a column `reward`. Raises `DataError`."""
     candidates = store.read() if candidates is None else candidates
     by_id = {(str(item.id), item.language): item for item in instructions}
     unknown = sorted(set(zip(candidates.prompt_id, candidates.language)) - set(by_id))
     if unknown:
-        raise DataError(f"{len(unknown)} prompt(s) of the candidates are not among the instructions, first {unknown[0][0]!r} in {unknown[0][1]!r}. Give all instructions, or select the candidates.")
-    scores = ScoreStore(store.folder/"scores")
+        raise DataError(
+            f"{len(unknown)} prompt(s) of the candidates are not among the instructions, first {unknown[0][0]!r} in"
+            f" {unknown[0][1]!r}. Give all instructions, or select the candidates."
+        )
+    scores = ScoreStore(store.folder / "scores")
     known = {key for key, model in scores.identities() if model == reward_model.fingerprint}
     todo = candidates[~candidates.key.isin(known)]
-    shards:list[list[pd.DataFrame]] = []
+    shards: list[list[pd.DataFrame]] = []
     done = 0
     for _, group in todo.groupby(["prompt_id", "language"], sort=False):
-        if shards and sum(map(len, shards[-1])) + len(group) <= answers_per_shard: shards[-1].append(group)
-        else: shards.append([group])
+        if shards and sum(map(len, shards[-1])) + len(group) <= answers_per_shard:
+            shards[-1].append(group)
+        else:
+            shards.append([group])
     for part in (pd.concat(shard) for shard in shards):
-        if progress: progress(done, len(todo), f"rewards by {reward_model.name}")
+        if progress:
+            progress(done, len(todo), f"rewards by {reward_model.name}")
         done += len(part)
         items = [by_id[pair] for pair in zip(part.prompt_id, part.language)]
-        rewards = reward_model.score([item.prompt for item in items], part.answer.tolist(), part.language.tolist(), [tuple(item.reference) for item in items])
+        rewards = reward_model.score(
+            [item.prompt for item in items],
+            part.answer.tolist(),
+            part.language.tolist(),
+            [tuple(item.reference) for item in items],
+        )
         rewards = np.where(np.isfinite(np.asarray(rewards, dtype=np.float64)), rewards, np.nan)
-        scores.append(pd.DataFrame({"key": part.key.to_numpy(), "reward_model": reward_model.fingerprint, "reward": rewards}))
-    if progress: progress(len(todo), len(todo), f"rewards by {reward_model.name}")
+        scores.append(
+            pd.DataFrame({"key": part.key.to_numpy(), "reward_model": reward_model.fingerprint, "reward": rewards})
+        )
+    if progress:
+        progress(len(todo), len(todo), f"rewards by {reward_model.name}")
     found = scores.read()
-    result = candidates.merge(found.loc[found.reward_model == reward_model.fingerprint, ["key", "reward"]], on="key", how="left", validate="one_to_one")
+    result = candidates.merge(
+        found.loc[found.reward_model == reward_model.fingerprint, ["key", "reward"]],
+        on="key",
+        how="left",
+        validate="one_to_one",
+    )
     missing = int(result.reward.isna().sum())
-    if missing: print(f"{missing} of {len(result)} answers have no reward by {reward_model.name} (too long, failed or without a reference); they are missing values.")
+    if missing:
+        print(
+            f"{missing} of {len(result)} answers have no reward by {reward_model.name} (too long, failed or without a"
+            " reference); they are missing values."
+        )
     return result
 
 # %% ../nbs/09c_reward_models.ipynb #c016d919
 BETTER_BY = 0.1  # chrF, of 1
 
+
 def _half(text):
-    "Return the first half of a text: of its words, or of its letters when it is one word."
+    """Return the first half of a text: of its words, or of its letters when it is one word."""
     words = text.split()
-    return " ".join(words[:len(words) // 2]) if len(words) > 1 else text[:len(text) // 2]
+    return " ".join(words[: len(words) // 2]) if len(words) > 1 else text[: len(text) // 2]
+
 
 def _shuffled(text, random):
-    "Return the words of a text in another order, or the text when there is none."
+    """Return the words of a text in another order, or the text when there is none."""
     words = text.split()
     for _ in range(5):
-        if (mixed := " ".join(words[place] for place in random.permutation(len(words)))) != text: return mixed
+        if (mixed := " ".join(words[place] for place in random.permutation(len(words)))) != text:
+            return mixed
     return text
 
+
 def _own_preferences(item, answers, chosen, random):
-    "Return (kind, chosen, rejected) from a policy's answers to one English prompt."
+    """Return (kind, chosen, rejected) from a policy's answers to one English prompt."""
     answers = sorted({answer.strip() for answer in answers} - {""})
-    values = VerifiableReward().score([item.prompt]*len(answers), answers, ["en"]*len(answers), [item.reference]*len(answers))
+    values = VerifiableReward().score(
+        [item.prompt] * len(answers), answers, ["en"] * len(answers), [item.reference] * len(answers)
+    )
     wrong, order = [answer for answer in answers if answer not in item.reference], np.argsort(-values, kind="stable")
-    ends = [(order[place], order[-1 - place]) for place in range(min(2, len(answers)//2))]
+    ends = [(order[place], order[-1 - place]) for place in range(min(2, len(answers) // 2))]
     better = [("better", answers[high], answers[low]) for high, low in ends if values[high] - values[low] >= BETTER_BY]
     return ([("own", chosen, wrong[random.integers(len(wrong))])] if wrong else []) + better
 
+
 def english_preferences(
-    instructions:Sequence,  # objects with id, language, kind, split, prompt and reference, in English and other languages
-    seed:int=0,             # of what is drawn; a prompt's pairs do not depend on the order of the prompts
-    kinds:Sequence[str]=REFERENCE_KINDS, # which of `PREFERENCE_KINDS`
-    split:str="train",      # only prompts of this split
-    answers:pd.DataFrame|None=None, # columns prompt_id and answer: what a policy answered to the English prompts, for `own` and `better`
-)->pd.DataFrame:
-    "Return preferences: prompt_id, language (always en), kind, prompt, chosen, rejected. Raises `DataError` and `UnknownNameError`."
+    # objects with id, language, kind, split, prompt and reference, in English and other languages
+    instructions: Sequence,
+    seed: int = 0,  # of what is drawn; a prompt's pairs do not depend on the order of the prompts
+    kinds: Sequence[str] = REFERENCE_KINDS,  # which of `PREFERENCE_KINDS`
+    split: str = "train",  # only prompts of this split
+    # columns prompt_id and answer: what a policy answered to the English prompts, for `own` and `better`
+    answers: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Return preferences: prompt_id, language (always en), kind, prompt, chosen, rejected.
+
+    Raises `DataError` and `UnknownNameError`.
+    """
     for kind in kinds:
-        if kind not in PREFERENCE_KINDS: raise UnknownNameError("kind of preference", kind, PREFERENCE_KINDS)
-    usable = sorted((item for item in instructions if item.split == split and item.reference), key=lambda item: (str(item.id), item.language))
+        if kind not in PREFERENCE_KINDS:
+            raise UnknownNameError("kind of preference", kind, PREFERENCE_KINDS)
+    usable = sorted(
+        (item for item in instructions if item.split == split and item.reference),
+        key=lambda item: (str(item.id), item.language),
+    )
     english, elsewhere, same_kind = [item for item in usable if item.language == "en"], {}, {}
-    if not english: raise DataError(f"There is no English prompt with a reference in the split {split!r}; a reward model is trained on English preferences only.")
-    if answers is None and set(kinds) & set(OWN_KINDS): raise DataError(f"Preferences of the kinds {' and '.join(OWN_KINDS)} need the policy's answers to the English prompts: answers=…")
-    own = {} if answers is None else {str(prompt): part.answer.tolist() for prompt, part in answers.groupby("prompt_id", sort=False)}
+    if not english:
+        raise DataError(
+            f"There is no English prompt with a reference in the split {split!r}; a reward model is trained on English"
+            " preferences only."
+        )
+    if answers is None and set(kinds) & set(OWN_KINDS):
+        raise DataError(
+            f"Preferences of the kinds {' and '.join(OWN_KINDS)} need the policy's answers to the English prompts:"
+            " answers=…"
+        )
+    own = (
+        {}
+        if answers is None
+        else {str(prompt): part.answer.tolist() for prompt, part in answers.groupby("prompt_id", sort=False)}
+    )
     for item in usable:
-        if item.language == "en": same_kind.setdefault(item.kind, []).append(item)
-        else: elsewhere.setdefault(item.id, []).append(item)
+        if item.language == "en":
+            same_kind.setdefault(item.kind, []).append(item)
+        else:
+            elsewhere.setdefault(item.id, []).append(item)
     rows = []
     for item in english:
-        random, chosen = np.random.default_rng(int(fingerprint(seed, str(item.id), length=15), 16)), reference_answer(item)
+        random, chosen = (
+            np.random.default_rng(int(fingerprint(seed, str(item.id), length=15), 16)),
+            reference_answer(item),
+        )
         right = set(item.reference)
         others = [answer for answer in map(reference_answer, same_kind[item.kind]) if answer not in right]
         foreign = [answer for answer in map(reference_answer, elsewhere.get(item.id, [])) if answer not in right]
-        drawn = {"right": others[random.integers(len(others))] if others else "", "language": foreign[random.integers(len(foreign))] if foreign else "",
-                 "complete": _half(chosen), "fluent": _shuffled(chosen, random) if len(chosen.split()) > 2 else ""}
-        rows += [(str(item.id), "en", kind, item.prompt, chosen, drawn[kind]) for kind in kinds if drawn.get(kind) and drawn[kind] not in right]
-        rows += [(str(item.id), "en", kind, item.prompt, *pair) for kind, *pair in _own_preferences(item, own.get(str(item.id), ()), chosen, random) if kind in kinds]
+        drawn = {
+            "right": others[random.integers(len(others))] if others else "",
+            "language": foreign[random.integers(len(foreign))] if foreign else "",
+            "complete": _half(chosen),
+            "fluent": _shuffled(chosen, random) if len(chosen.split()) > 2 else "",
+        }
+        rows += [
+            (str(item.id), "en", kind, item.prompt, chosen, drawn[kind])
+            for kind in kinds
+            if drawn.get(kind) and drawn[kind] not in right
+        ]
+        rows += [
+            (str(item.id), "en", kind, item.prompt, *pair)
+            for kind, *pair in _own_preferences(item, own.get(str(item.id), ()), chosen, random)
+            if kind in kinds
+        ]
     return pd.DataFrame(rows, columns=["prompt_id", "language", "kind", "prompt", "chosen", "rejected"])
 
 # %% ../nbs/09c_reward_models.ipynb #992318b5
 def _wrap(model, rank, seed):
-    "Set the head to zero, make it and LoRA trainable; return the model to train."
+    """Set the head to zero, make it and LoRA trainable; return the model to train."""
     import torch
     from peft import LoraConfig, get_peft_model
-    head = [module for module in model.modules() if isinstance(module, torch.nn.Linear) and module.out_features == 1][-1]
-    for parameter in head.parameters(): torch.nn.init.zeros_(parameter)
+
+    head = [module for module in model.modules() if isinstance(module, torch.nn.Linear) and module.out_features == 1][
+        -1
+    ]
+    for parameter in head.parameters():
+        torch.nn.init.zeros_(parameter)
     if not rank:
-        for parameter in model.score.parameters(): parameter.requires_grad_(True)
+        for parameter in model.score.parameters():
+            parameter.requires_grad_(True)
         return model
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=list(LORA_LAYERS), task_type="SEQ_CLS"))
+        return get_peft_model(
+            model,
+            LoraConfig(
+                r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=list(LORA_LAYERS), task_type="SEQ_CLS"
+            ),
+        )
+
 
 def _restore(folder, facts, device, dtype):
-    "Load what was trained onto its base; return (classifier, tokenizer)."
+    """Load what was trained onto its base; return (classifier, tokenizer)."""
     from safetensors.torch import load_file
+
     model, tokenizer = base_classifier(facts["base"], device, dtype, seed=facts["seed"])
-    wrapped, trained = _wrap(model, facts["rank"], facts["seed"]), load_file(folder/"trained.safetensors")
+    wrapped, trained = _wrap(model, facts["rank"], facts["seed"]), load_file(folder / "trained.safetensors")
     wanted = {name: parameter for name, parameter in wrapped.named_parameters() if parameter.requires_grad}
-    if wanted.keys() != trained.keys(): raise ModelError(f"The reward model in {folder} does not fit its base {facts['base']!r}. Delete the folder and run the same command again.")
-    for name, parameter in wanted.items(): parameter.data.copy_(trained[name])
+    if wanted.keys() != trained.keys():
+        raise ModelError(
+            f"The reward model in {folder} does not fit its base {facts['base']!r}. Delete the folder and run the same"
+            " command again."
+        )
+    for name, parameter in wanted.items():
+        parameter.data.copy_(trained[name])
     model = wrapped.merge_and_unload() if facts["rank"] else wrapped
     return model.requires_grad_(False).eval(), tokenizer
 
 # %% ../nbs/09c_reward_models.ipynb #904c98fd
 def held_out_prompt(
-    prompt_id:str, # of an English prompt
-    seed:int=0,    # of the training
-)->bool:
-    "Tell whether a training keeps a prompt to measure itself on: one in ten, by a hash of its id."
+    prompt_id: str,  # of an English prompt
+    seed: int = 0,  # of the training
+) -> bool:
+    """Tell whether a training keeps a prompt to measure itself on: one in ten, by a hash of its id."""
     return int(fingerprint(seed, prompt_id), 16) % 10 == 0
 
+
 def train_reward_model(
-    base:str,                  # embedded name, "smoke", folder or Hub id of a causal LM
-    preferences:pd.DataFrame,  # from `english_preferences`
-    folder:str|Path,           # trained reward models lie here, each in a folder of its own
-    rank:int=16,               # LoRA rank; 0 trains the head only
-    epochs:float=1.0,          # passes over the preferences
-    batch:int=16,              # preferences in a step
-    learning_rate:float=2e-4,  # peak, cosine with warm-up
-    max_length:int=512,        # tokens; longer preferences are left out
-    seed:int=0,                # of LoRA, order and split
-    device:str="auto",         # where
-    dtype:str="auto",          # number format
-    progress:Callable|None=None, # called with (done, total, note)
-)->ClassifierReward:
-    "Train a reward model on English preferences, or load it when it is there. Raises `DataError` and `ModelError`."
+    base: str,  # embedded name, "smoke", folder or Hub id of a causal LM
+    preferences: pd.DataFrame,  # from `english_preferences`
+    folder: str | Path,  # trained reward models lie here, each in a folder of its own
+    rank: int = 16,  # LoRA rank; 0 trains the head only
+    epochs: float = 1.0,  # passes over the preferences
+    batch: int = 16,  # preferences in a step
+    learning_rate: float = 2e-4,  # peak, cosine with warm-up
+    max_length: int = 512,  # tokens; longer preferences are left out
+    seed: int = 0,  # of LoRA, order and split
+    device: str = "auto",  # where
+    dtype: str = "auto",  # number format
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> ClassifierReward:
+    """Train a reward model on English preferences, or load it when it is there. Raises `DataError` and `ModelError`."""
     import shutil
     from safetensors.torch import save_file
-    if set(preferences.language) != {"en"}: raise DataError(f"A reward model is trained on English preferences only; these are in {', '.join(sorted(set(preferences.language))) or 'no language'}.")
-    settings = dict(base=base, rank=rank, epochs=epochs, batch=batch, learning_rate=learning_rate, max_length=max_length, seed=seed, head="zero")
-    place = Path(folder)/fingerprint({**settings, "base": stated_name(base)}, preferences.to_dict("records"))
-    if check_cache(place): return ClassifierReward.load(place, device=device, dtype=dtype, max_length=max_length)
-    if place.exists(): print(f"The reward model in {place} is damaged or incomplete; it is trained anew.")
+
+    if set(preferences.language) != {"en"}:
+        raise DataError(
+            "A reward model is trained on English preferences only; these are in"
+            f" {', '.join(sorted(set(preferences.language))) or 'no language'}."
+        )
+    settings = dict(
+        base=base,
+        rank=rank,
+        epochs=epochs,
+        batch=batch,
+        learning_rate=learning_rate,
+        max_length=max_length,
+        seed=seed,
+        head="zero",
+    )
+    place = Path(folder) / fingerprint({**settings, "base": stated_name(base)}, preferences.to_dict("records"))
+    if check_cache(place):
+        return ClassifierReward.load(place, device=device, dtype=dtype, max_length=max_length)
+    if place.exists():
+        print(f"The reward model in {place} is damaged or incomplete; it is trained anew.")
     model, tokenizer = base_classifier(base, device, dtype, seed=seed)
     check_embeddings(model, tokenizer, base, "plain")
     held_out = preferences.prompt_id.map(lambda prompt: held_out_prompt(prompt, seed))
-    wrapped, checkpoints = _wrap(model, rank, seed), Path(folder)/f".training-{place.name}"
-    encoded = [{f"{side}_ids": reward_tokens(tokenizer, row.prompt, getattr(row, side), "plain") for side in ("chosen", "rejected")} for row in preferences[~held_out].itertuples()]
+    wrapped, checkpoints = _wrap(model, rank, seed), Path(folder) / f".training-{place.name}"
+    encoded = [
+        {
+            f"{side}_ids": reward_tokens(tokenizer, row.prompt, getattr(row, side), "plain")
+            for side in ("chosen", "rejected")
+        }
+        for row in preferences[~held_out].itertuples()
+    ]
     encoded = [row for row in encoded if max(map(len, row.values())) <= max_length]
-    if not encoded: raise DataError(f"No preference has at most {max_length} tokens; there is nothing to train on. Raise max_length.")
+    if not encoded:
+        raise DataError(
+            f"No preference has at most {max_length} tokens; there is nothing to train on. Raise max_length."
+        )
     log = _run_reward_trainer(wrapped, tokenizer, encoded, checkpoints, settings, progress)
-    trained = {name: parameter.detach().cpu().contiguous() for name, parameter in wrapped.named_parameters() if parameter.requires_grad}
-    reward = ClassifierReward(wrapped.merge_and_unload() if rank else wrapped, tokenizer, "trained here", "plain", max_length)
-    made = Path(folder)/f".part-{place.name}"
-    shutil.rmtree(made, ignore_errors=True); made.mkdir(parents=True)
-    save_file(trained, made/"trained.safetensors")
+    trained = {
+        name: parameter.detach().cpu().contiguous()
+        for name, parameter in wrapped.named_parameters()
+        if parameter.requires_grad
+    }
+    reward = ClassifierReward(
+        wrapped.merge_and_unload() if rank else wrapped, tokenizer, "trained here", "plain", max_length
+    )
+    made = Path(folder) / f".part-{place.name}"
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
+    save_file(trained, made / "trained.safetensors")
     accuracy = preference_accuracy(reward, preferences[held_out]) if held_out.any() else {}
-    facts = {"name": f"{base} trained on English", "template": "plain", "preferences": len(encoded), "held_out": int(held_out.sum()), "accuracy": accuracy, "log": log}
-    write_json(made/"reward.json", {**settings, **facts})
+    facts = {
+        "name": f"{base} trained on English",
+        "template": "plain",
+        "preferences": len(encoded),
+        "held_out": int(held_out.sum()),
+        "accuracy": accuracy,
+        "log": log,
+    }
+    write_json(made / "reward.json", {**settings, **facts})
     seal_cache(made)
     shutil.rmtree(place, ignore_errors=True)
     made.rename(place)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return ClassifierReward.load(place, device=device, dtype=dtype, max_length=max_length)
 
+
 def preference_accuracy(
-    reward_model:RewardModel, # scores
-    preferences:pd.DataFrame, # columns prompt, language, kind, chosen, rejected
-)->dict[str, float]:
-    "Return how often the chosen answer has the higher reward, by kind and for all; ties count one half, missing scores not at all."
-    chosen, rejected = (reward_model.score(preferences.prompt.tolist(), preferences[side].tolist(), preferences.language.tolist()) for side in ("chosen", "rejected"))
-    right = pd.Series(np.where(np.isnan(chosen - rejected), np.nan, (chosen > rejected) + 0.5 * (chosen == rejected)), index=preferences.index)
+    reward_model: RewardModel,  # scores
+    preferences: pd.DataFrame,  # columns prompt, language, kind, chosen, rejected
+) -> dict[str, float]:
+    """Return how often the chosen answer has the higher reward, by kind and for all; ties count one half, missing
+    scores not at all.
+    """
+    chosen, rejected = (
+        reward_model.score(preferences.prompt.tolist(), preferences[side].tolist(), preferences.language.tolist())
+        for side in ("chosen", "rejected")
+    )
+    right = pd.Series(
+        np.where(np.isnan(chosen - rejected), np.nan, (chosen > rejected) + 0.5 * (chosen == rejected)),
+        index=preferences.index,
+    )
     return {**right.groupby(preferences.kind).mean().to_dict(), "all": float(right.mean())}
 
 # %% ../nbs/09c_reward_models.ipynb #d4c30e52
 def _run_reward_trainer(model, tokenizer, encoded, checkpoints, settings, progress):
-    "Run TRL's trainer, from its last checkpoint where there is one; return its log."
+    """Run TRL's trainer, from its last checkpoint where there is one; return its log."""
     import torch
     from datasets import Dataset
     from transformers import PrinterCallback
     from transformers.trainer_utils import get_last_checkpoint
     from trl import RewardConfig, RewardTrainer
     from xicl_study.trainers import ProgressCallback
+
     on_cpu = not torch.cuda.is_available()
     # TRL's defaults are for accelerators: bf16 and gradient checkpointing are on even with use_cpu.
-    config = RewardConfig(output_dir=str(checkpoints), num_train_epochs=settings["epochs"], per_device_train_batch_size=settings["batch"], learning_rate=settings["learning_rate"],
-                          lr_scheduler_type="cosine", warmup_steps=5, weight_decay=0.01, logging_steps=1, save_steps=50, save_total_limit=1, seed=settings["seed"], data_seed=settings["seed"],
-                          max_length=settings["max_length"], report_to="none", disable_tqdm=True, bf16=False, gradient_checkpointing=False, use_cpu=on_cpu, dataloader_pin_memory=not on_cpu)
-    trainer = RewardTrainer(model=model, args=config, train_dataset=Dataset.from_list(encoded), processing_class=tokenizer, callbacks=[ProgressCallback("reward model", progress)])
+    config = RewardConfig(
+        output_dir=str(checkpoints),
+        num_train_epochs=settings["epochs"],
+        per_device_train_batch_size=settings["batch"],
+        learning_rate=settings["learning_rate"],
+        lr_scheduler_type="cosine",
+        warmup_steps=5,
+        weight_decay=0.01,
+        logging_steps=1,
+        save_steps=50,
+        save_total_limit=1,
+        seed=settings["seed"],
+        data_seed=settings["seed"],
+        max_length=settings["max_length"],
+        report_to="none",
+        disable_tqdm=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        use_cpu=on_cpu,
+        dataloader_pin_memory=not on_cpu,
+    )
+    trainer = RewardTrainer(
+        model=model,
+        args=config,
+        train_dataset=Dataset.from_list(encoded),
+        processing_class=tokenizer,
+        callbacks=[ProgressCallback("reward model", progress)],
+    )
     trainer.remove_callback(PrinterCallback)
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    try: trainer.train(resume_from_checkpoint=last)
+    try:
+        trainer.train(resume_from_checkpoint=last)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
-        if last is None: raise
-        raise ModelError(f"The checkpoint {last} cannot be read ({str(error).splitlines()[0]}). Delete the folder {checkpoints} and run the same command again; this training starts anew.") from error
+        if last is None:
+            raise
+        raise ModelError(
+            f"The checkpoint {last} cannot be read ({str(error).splitlines()[0]}). Delete the folder {checkpoints} and"
+            " run the same command again; this training starts anew."
+        ) from error
     model.eval()
     return [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]

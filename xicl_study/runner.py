@@ -19,255 +19,384 @@ from .study import Recipe, check_recipe, load_recipe, models_of, save_recipe
 
 # %% ../nbs/16c_runner.ipynb #70a05a22
 def executor_of(
-    executor:str, # such as "slurm", or "slurm --slurm-logdir logs/slurm"
-)->tuple[str, Any]:
-    "Return the name of an executor plugin and its settings, with the options that Snakemake's own command line takes. Raises `StudyError` when it is not installed or an option is wrong."
+    executor: str,  # such as "slurm", or "slurm --slurm-logdir logs/slurm"
+) -> tuple[str, Any]:
+    """Return the name of an executor plugin and its settings, with the options that Snakemake's own command line takes.
+
+    Raises `StudyError` when it is not installed or an option is wrong.
+    """
     import shlex
     from snakemake.common.argparse import ArgumentParser
     from snakemake_interface_common.exceptions import ApiError, WorkflowError
     from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
     class Parser(ArgumentParser):
-        def error(self, message): raise StudyError(f"The options of the executor {name!r} are not right: {message}. Its page in Snakemake's plugin catalog names them.")
+        def error(self, message):
+            raise StudyError(
+                f"The options of the executor {name!r} are not right: {message}. Its page in Snakemake's plugin catalog"
+                " names them."
+            )
 
-    try: name, *given = shlex.split(executor)
-    except ValueError: raise StudyError(f"The executor {executor!r} is no name with options behind it. Give for example --executor slurm.") from None
+    try:
+        name, *given = shlex.split(executor)
+    except ValueError:
+        raise StudyError(
+            f"The executor {executor!r} is no name with options behind it. Give for example --executor slurm."
+        ) from None
     known = ExecutorPluginRegistry()
     installed = sorted(set(known.get_registered_plugins()) - {"dryrun", "touch"})
-    if name not in installed: raise StudyError(f"The executor {name!r} is not installed; installed are {', '.join(installed)}. Install it: pip install snakemake-executor-plugin-{name}")
+    if name not in installed:
+        raise StudyError(
+            f"The executor {name!r} is not installed; installed are {', '.join(installed)}. Install it: pip install"
+            f" snakemake-executor-plugin-{name}"
+        )
     plugin, parser = known.get_plugin(name), Parser(add_help=False, allow_abbrev=False)
     if plugin.settings_cls is None:
-        if given: raise StudyError(f"The executor {name!r} takes no options, and got {' '.join(given)}.")
+        if given:
+            raise StudyError(f"The executor {name!r} takes no options, and got {' '.join(given)}.")
         return name, None
     plugin.register_cli_args(parser, "executor")
     settings = plugin.get_settings(parser.parse_args(given))
-    try: plugin.validate_settings(settings)
-    except (ApiError, WorkflowError) as error: raise StudyError(f"The options of the executor {name!r} are not right: {error}") from error
+    try:
+        plugin.validate_settings(settings)
+    except (ApiError, WorkflowError) as error:
+        raise StudyError(f"The options of the executor {name!r} are not right: {error}") from error
     return name, settings
 
 # %% ../nbs/16c_runner.ipynb #5886d51a
 @dataclass(frozen=True)
 class EngineOptions:
-    "What Snakemake is asked to do."
-    recipe:str = "recipe.yaml"  # the resolved recipe
-    without:str = ""            # names of the runs to leave out, with spaces between
-    workers:int = 1             # jobs at the same time
-    threads:int = 1             # threads of each
-    alone:int = 1               # threads of a step that runs alone: preparing and training
-    force:bool = False          # do everything again
-    prepare_again:bool = False  # a model's package has vanished, or what is prepared has changed
-    target:str = ""             # the step to reach; the last when empty
-    rules:str = ""              # names of the only steps that may run, with spaces between; all when empty
-    dry_run:bool = False        # only say what would be done
-    executor:str = "local"      # the name of a Snakemake executor plugin, and behind it the plugin's options
+    """What Snakemake is asked to do."""
+
+    recipe: str = "recipe.yaml"  # the resolved recipe
+    without: str = ""  # names of the runs to leave out, with spaces between
+    workers: int = 1  # jobs at the same time
+    threads: int = 1  # threads of each
+    alone: int = 1  # threads of a step that runs alone: preparing and training
+    force: bool = False  # do everything again
+    prepare_again: bool = False  # a model's package has vanished, or what is prepared has changed
+    target: str = ""  # the step to reach; the last when empty
+    rules: str = ""  # names of the only steps that may run, with spaces between; all when empty
+    dry_run: bool = False  # only say what would be done
+    executor: str = "local"  # the name of a Snakemake executor plugin, and behind it the plugin's options
+
 
 def run_engine(
-    folder:str|Path,       # the study's folder
-    options:EngineOptions, # what to do
-    events:str|Path,       # file that gets one JSON line per event
+    folder: str | Path,  # the study's folder
+    options: EngineOptions,  # what to do
+    events: str | Path,  # file that gets one JSON line per event
 ):
-    "Run a study's graph with Snakemake's Python interface. Raises its WorkflowError when a job has failed."
+    """Run a study's graph with Snakemake's Python interface. Raises its WorkflowError when a job has failed."""
     import logging, threading
     from filelock import FileLock
-    from snakemake.api import ConfigSettings, DAGSettings, ExecutionSettings, OutputSettings, ResourceSettings, SnakemakeApi
+    from snakemake.api import (
+        ConfigSettings,
+        DAGSettings,
+        ExecutionSettings,
+        OutputSettings,
+        ResourceSettings,
+        SnakemakeApi,
+    )
     from snakemake.logging import logger
     from snakemake.settings.types import Quietness, RerunTrigger
+
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     stream = open(events, "a", encoding="utf-8", buffering=1)
 
     class Recorder(logging.Handler):
         def emit(self, record):
             event = getattr(record, "event", None)
-            if event is None: return
-            kept = {key: getattr(record, key) for key in ("jobid", "job_id", "rule_name", "wildcards", "reason", "stats", "jobs") if hasattr(record, key)}
+            if event is None:
+                return
+            kept = {
+                key: getattr(record, key)
+                for key in ("jobid", "job_id", "rule_name", "wildcards", "reason", "stats", "jobs")
+                if hasattr(record, key)
+            }
             stream.write(json.dumps({"event": str(event), "time": time.time(), **kept}, default=_plain) + "\n")
 
-    config = {"recipe": options.recipe, "without": options.without, "workers": options.workers, "threads": options.threads,
-              "alone": options.alone, "force": options.force}
+    config = {
+        "recipe": options.recipe,
+        "without": options.without,
+        "workers": options.workers,
+        "threads": options.threads,
+        "alone": options.alone,
+        "force": options.force,
+    }
     again = frozenset({"prepare"}) if options.prepare_again else frozenset()
     executor, settings = ("dryrun", None) if options.dry_run else executor_of(options.executor)
     local = executor in ("local", "dryrun")
     resources = ResourceSettings(cores=options.workers * options.threads, nodes=None if local else options.workers)
-    lock = contextlib.nullcontext() if options.dry_run else FileLock(Path(folder)/".snakemake.lock", timeout=15)
+    lock = contextlib.nullcontext() if options.dry_run else FileLock(Path(folder) / ".snakemake.lock", timeout=15)
     with lock, SnakemakeApi(OutputSettings(dryrun=options.dry_run, quiet={Quietness.HOST}, nocolor=True)) as api:
         logger.addHandler(Recorder(logging.INFO))
-        workflow = api.workflow(resources, ConfigSettings(config=config), snakefile=package_folder("workflow")/"Snakefile", workdir=Path(folder).resolve())
-        dag = workflow.dag(DAGSettings(frozenset(options.target.split()), forceall=options.force, forcerun=again, force_incomplete=True,
-                                       allowed_rules=frozenset(options.rules.split()),
-                                       rerun_triggers=frozenset({RerunTrigger.MTIME, RerunTrigger.PARAMS, RerunTrigger.INPUT})))
+        workflow = api.workflow(
+            resources,
+            ConfigSettings(config=config),
+            snakefile=package_folder("workflow") / "Snakefile",
+            workdir=Path(folder).resolve(),
+        )
+        dag = workflow.dag(
+            DAGSettings(
+                frozenset(options.target.split()),
+                forceall=options.force,
+                forcerun=again,
+                force_incomplete=True,
+                allowed_rules=frozenset(options.rules.split()),
+                rerun_triggers=frozenset({RerunTrigger.MTIME, RerunTrigger.PARAMS, RerunTrigger.INPUT}),
+            )
+        )
         # Our own lock is given back by the system when a process dies; Snakemake's would stay behind.
-        dag.execute_workflow(executor=executor, executor_settings=settings,
-                             execution_settings=ExecutionSettings(keep_going=True, lock=False, latency_wait=3 if local else 60))
+        dag.execute_workflow(
+            executor=executor,
+            executor_settings=settings,
+            execution_settings=ExecutionSettings(keep_going=True, lock=False, latency_wait=3 if local else 60),
+        )
+
 
 def _plain(
-    value:Any, # something of Snakemake's that JSON does not know
+    value: Any,  # something of Snakemake's that JSON does not know
 ):
-    "Return a mapping as a dict, anything else as text."
+    """Return a mapping as a dict, anything else as text."""
     return dict(value) if hasattr(value, "items") else str(value)
 
+
 def _end_with_parent(
-    parent:int, # process id of who started us
+    parent: int,  # process id of who started us
 ):
-    "End this process and its jobs when the process that started it has gone."
-    while os.getppid() == parent: time.sleep(0.5)
+    """End this process and its jobs when the process that started it has gone."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
 # %% ../nbs/16c_runner.ipynb #177cec96
 def step_title(
-    rule:str,       # the step's rule
-    wildcards:dict, # language or system, and seed, where it has them
-)->str:
-    "Return a step's name for people."
+    rule: str,  # the step's rule
+    wildcards: dict,  # language or system, and seed, where it has them
+) -> str:
+    """Return a step's name for people."""
     from xicl_study.languages import languages
+
     code, seed = part_of(wildcards), wildcards.get("seed")
     name = f" {languages()[code].name} ({code})" if code in languages() else f" {code}" if code else ""
     return f"{rule}{name}" + (f", seed {seed}" if seed not in (None, "") else "")
 
+
 def part_of(
-    wildcards:dict, # of a step
-)->str:
-    "Return the language or the system of a step, \"\" for neither."
+    wildcards: dict,  # of a step
+) -> str:
+    """Return the language or the system of a step, "" for neither."""
     return wildcards.get("language") or wildcards.get("system") or ""
 
+
 class LineScreen:
-    "Print one line when a step ends."
-    def __init__(self,
-        quiet:bool=False, # print nothing
+    """Print one line when a step ends."""
+
+    def __init__(
+        self,
+        quiet: bool = False,  # print nothing
     ):
         self.quiet, self.total, self.done, self.told = quiet, 0, 0, {}
-    def __enter__(self): return self
-    def __exit__(self, *_): pass
-    def say(self,
-        text:str, # one line
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def say(
+        self,
+        text: str,  # one line
     ):
-        "Show a line that stays."
-        if not self.quiet: print(text, file=sys.stderr, flush=True)
-    def expect(self,
-        total:int, # number of steps
+        """Show a line that stays."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def expect(
+        self,
+        total: int,  # number of steps
     ):
-        "Take note of how many steps there are."
+        """Take note of how many steps there are."""
         self.total, self.done = total, 0
-    def begin(self,
-        name:str, # a step's title
+
+    def begin(
+        self,
+        name: str,  # a step's title
     ):
-        "Show that a step has begun."
+        """Show that a step has begun."""
         self.told[name] = {}
-    def inside(self,
-        name:str,  # a step's title
-        done:int,  # units of work that are finished
-        total:int, # units of work in all
-        note:str,  # what is being done
+
+    def inside(
+        self,
+        name: str,  # a step's title
+        done: int,  # units of work that are finished
+        total: int,  # units of work in all
+        note: str,  # what is being done
     ):
-        "Show how far a step is; here, at each quarter of each kind of work, the first time that it comes: a step may repeat a training, and count its trainings, too."
+        """Show how far a step is; here, at each quarter of each kind of work, the first time that it comes: a step may
+        repeat a training, and count its trainings, too.
+        """
         told, quarter = self.told.setdefault(name, {}), 4 * done // max(total, 1)
-        if told.get((note, total), 0) < quarter < 4: self.say(f"      {name}: {' '.join([*note.split(), str(done)])} of {total}")
+        if told.get((note, total), 0) < quarter < 4:
+            self.say(f"      {name}: {' '.join([*note.split(), str(done)])} of {total}")
         told[note, total] = max(quarter, told.get((note, total), 0))
-    def end(self,
-        name:str,      # a step's title
-        seconds:float, # how long it took
-        good:bool,     # whether it went well
+
+    def end(
+        self,
+        name: str,  # a step's title
+        seconds: float,  # how long it took
+        good: bool,  # whether it went well
     ):
-        "Show that a step has ended."
+        """Show that a step has ended."""
         self.done += 1
         self.say(f"[{self.done}/{self.total}] {name} {'done' if good else 'FAILED'} ({seconds:.0f} s)")
 
+
 class BarScreen(LineScreen):
-    "Draw bars on a terminal: one for the study and one for each step that runs."
+    """Draw bars on a terminal: one for the study and one for each step that runs."""
+
     def __enter__(self):
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-        self.bars = Progress(TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-                             TextColumn("{task.fields[note]}"), TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(24),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
         self.all, self.rows = self.bars.add_task("steps", total=1, note=""), {}
         self.bars.start()
         return self
-    def __exit__(self, *_): self.bars.stop()
-    def say(self, text): self.bars.console.print(text, highlight=False, markup=False)
+
+    def __exit__(self, *_):
+        self.bars.stop()
+
+    def say(self, text):
+        self.bars.console.print(text, highlight=False, markup=False)
+
     def expect(self, total):
         super().expect(total)
         self.bars.update(self.all, total=total, completed=0)
-    def begin(self, name): self.rows[name] = self.bars.add_task(f"  {name}", total=1, note="")
+
+    def begin(self, name):
+        self.rows[name] = self.bars.add_task(f"  {name}", total=1, note="")
+
     def inside(self, name, done, total, note):
-        if name in self.rows: self.bars.update(self.rows[name], completed=done, total=max(total, 1), note=note)
+        if name in self.rows:
+            self.bars.update(self.rows[name], completed=done, total=max(total, 1), note=note)
+
     def end(self, name, seconds, good):
         super().end(name, seconds, good)
         self.bars.update(self.all, completed=self.done)
-        if name in self.rows: self.bars.remove_task(self.rows.pop(name))
+        if name in self.rows:
+            self.bars.remove_task(self.rows.pop(name))
 
 # %% ../nbs/16c_runner.ipynb #8981e66d
 @dataclass
 class Pass:
-    "What one call of the engine did."
-    planned:list = field(default_factory=list)  # (title, reason) of each step that was to run
-    done:list = field(default_factory=list)     # titles of steps that ended well
-    failed:list = field(default_factory=list)   # (rule, wildcards) of steps that failed
+    """What one call of the engine did."""
+
+    planned: list = field(default_factory=list)  # (title, reason) of each step that was to run
+    done: list = field(default_factory=list)  # titles of steps that ended well
+    failed: list = field(default_factory=list)  # (rule, wildcards) of steps that failed
+
 
 def run_pass(
-    folder:Path,           # the folder that Snakemake works in
-    options:EngineOptions, # what to do
-    screen:LineScreen,     # where to show it
-    logs:Path,             # folder of snakemake.log and events.jsonl
-)->Pass:
-    "Start the engine on a study's folder and follow it to its end. Raises `StudyError` when it could not even plan the steps."
-    (logs/"progress").mkdir(parents=True, exist_ok=True)
-    for left in [] if options.dry_run else (logs/"progress").glob("*.json"): left.unlink()  # of steps that were killed: they do not run now
-    events = logs/"events.jsonl"
+    folder: Path,  # the folder that Snakemake works in
+    options: EngineOptions,  # what to do
+    screen: LineScreen,  # where to show it
+    logs: Path,  # folder of snakemake.log and events.jsonl
+) -> Pass:
+    """Start the engine on a study's folder and follow it to its end.
+
+    Raises `StudyError` when it could not even plan the steps.
+    """
+    (logs / "progress").mkdir(parents=True, exist_ok=True)
+    # of steps that were killed: they do not run now
+    for left in [] if options.dry_run else (logs / "progress").glob("*.json"):
+        left.unlink()
+    events = logs / "events.jsonl"
     events.write_text("", encoding="utf-8")
     command = [sys.executable, "-m", "xicl_study.cli", "engine", str(folder), json.dumps(options.__dict__), str(events)]
-    with open(logs/"snakemake.log", "a", encoding="utf-8") as log:
-        engine = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
-        try: seen = _follow(engine, events, folder, screen, options.dry_run)
-        finally: _end_engine(engine)
+    with open(logs / "snakemake.log", "a", encoding="utf-8") as log:
+        engine = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            seen = _follow(engine, events, folder, screen, options.dry_run)
+        finally:
+            _end_engine(engine)
     if engine.returncode and not seen.failed:
-        said = [line.strip() for line in (logs/"snakemake.log").read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-        raise StudyError(f"The steps could not be run ({said[-1] if said else 'no message'}). Details: {logs/'snakemake.log'}")
+        said = [
+            line.strip()
+            for line in (logs / "snakemake.log").read_text(encoding="utf-8", errors="replace").splitlines()
+            if line.strip()
+        ]
+        raise StudyError(
+            f"The steps could not be run ({said[-1] if said else 'no message'}). Details: {logs / 'snakemake.log'}"
+        )
     return seen
 
+
 def _end_engine(
-    engine:subprocess.Popen, # the engine's process, the first of its group
+    engine: subprocess.Popen,  # the engine's process, the first of its group
 ):
-    "End the engine and what is left of its jobs: politely first, so that half-made outputs are removed."
+    """End the engine and what is left of its jobs: politely first, so that half-made outputs are removed."""
     for kind, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 5)):
         if engine.poll() is None:
-            with contextlib.suppress(ProcessLookupError): os.killpg(engine.pid, kind)
-            with contextlib.suppress(subprocess.TimeoutExpired): engine.wait(patience)
-    with contextlib.suppress(ProcessLookupError, PermissionError): os.killpg(engine.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(engine.pid, kind)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                engine.wait(patience)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(engine.pid, signal.SIGKILL)
+
 
 def _follow(
-    engine:subprocess.Popen, # a running engine
-    events:Path,             # its file of events
-    folder:Path,             # the study's folder
-    screen:LineScreen,       # where to show it
-    dry_run:bool,            # nothing runs, so nothing begins or ends
-)->Pass:
-    "Read the engine's events until it ends."
-    seen, jobs, begun, logs, told = Pass(), {}, {}, folder/"logs", False
+    engine: subprocess.Popen,  # a running engine
+    events: Path,  # its file of events
+    folder: Path,  # the study's folder
+    screen: LineScreen,  # where to show it
+    dry_run: bool,  # nothing runs, so nothing begins or ends
+) -> Pass:
+    """Read the engine's events until it ends."""
+    seen, jobs, begun, logs, told = Pass(), {}, {}, folder / "logs", False
     with open(events, encoding="utf-8") as stream:
         while True:
             ended = engine.poll() is not None  # looked at before the last lines are read, so that none is lost
-            while (line := stream.readline()).endswith("\n"): _take_event(json.loads(line), seen, jobs, begun, screen, dry_run)
+            while (line := stream.readline()).endswith("\n"):
+                _take_event(json.loads(line), seen, jobs, begun, screen, dry_run)
             for job in begun:
                 rule, wildcards = jobs[job]
-                path = logs/"progress"/f"{step_name(rule, part_of(wildcards), wildcards.get('seed', ''))}.json"
+                path = logs / "progress" / f"{step_name(rule, part_of(wildcards), wildcards.get('seed', ''))}.json"
                 with contextlib.suppress(StudyError):
-                    if path.is_file(): screen.inside(step_title(rule, wildcards), **read_json(path))
+                    if path.is_file():
+                        screen.inside(step_title(rule, wildcards), **read_json(path))
             if "prepare" in seen.done and not told:
                 told = True  # what was installed, under which terms: once, and before the long steps
-                for line in read_json(folder/"prepared.json")["notes"]: screen.say(line)
-            if ended: return seen
+                for line in read_json(folder / "prepared.json")["notes"]:
+                    screen.say(line)
+            if ended:
+                return seen
             time.sleep(0.2)
 
+
 def _take_event(
-    event:dict,         # one line of the engine
-    seen:Pass,          # what is known so far; gets more
-    jobs:dict,          # job number -> (rule, wildcards); gets more
-    begun:dict,         # job number -> time, of jobs that run; changes
-    screen:LineScreen,  # where to show it
-    dry_run:bool,       # nothing begins or ends
+    event: dict,  # one line of the engine
+    seen: Pass,  # what is known so far; gets more
+    jobs: dict,  # job number -> (rule, wildcards); gets more
+    begun: dict,  # job number -> time, of jobs that run; changes
+    screen: LineScreen,  # where to show it
+    dry_run: bool,  # nothing begins or ends
 ):
-    "Take note of one event."
+    """Take note of one event."""
     kind, job = event["event"], event.get("jobid", event.get("job_id"))
-    if kind == "run_info" and event.get("stats"): screen.expect(event["stats"].get("total", 1) - event["stats"].get("all", 0))
+    if kind == "run_info" and event.get("stats"):
+        screen.expect(event["stats"].get("total", 1) - event["stats"].get("all", 0))
     if kind == "job_info" and event["rule_name"] != "all":
         jobs[job] = event["rule_name"], event.get("wildcards") or {}
         seen.planned.append((step_title(*jobs[job]), event.get("reason", "")))
@@ -276,206 +405,323 @@ def _take_event(
             screen.begin(step_title(*jobs[job]))
     if kind in ("job_finished", "job_error") and job in begun:
         title, good = step_title(*jobs[job]), kind == "job_finished"
-        if good: seen.done.append(title)
-        else: seen.failed.append(jobs[job])
+        if good:
+            seen.done.append(title)
+        else:
+            seen.failed.append(jobs[job])
         screen.end(title, event["time"] - begun.pop(job), good)
 
 # %% ../nbs/16c_runner.ipynb #1408484f
 @dataclass(frozen=True)
 class Failure:
-    "A step that failed."
-    step:str       # its title
-    error:str      # one line
-    log:str        # its log file
-    language:str   # of a step that is run for languages, else ""
-    seed:str       # of a step that is run for seeds, else ""
-    notebook:str   # the notebook with the error cell, else ""
+    """A step that failed."""
+
+    step: str  # its title
+    error: str  # one line
+    log: str  # its log file
+    language: str  # of a step that is run for languages, else ""
+    seed: str  # of a step that is run for seeds, else ""
+    notebook: str  # the notebook with the error cell, else ""
+
 
 def failures_of(
-    folder:Path, # the study's folder
-    failed,      # (rule, wildcards) pairs
-)->list[Failure]:
-    "Return what is known of each failed step."
+    folder: Path,  # the study's folder
+    failed,  # (rule, wildcards) pairs
+) -> list[Failure]:
+    """Return what is known of each failed step."""
     found = []
     for rule, wildcards in failed:
         language, seed = wildcards.get("language", ""), wildcards.get("seed", "")
         name = step_name(rule, part_of(wildcards), seed)
-        path, broken = folder/"logs"/f"{name}.error.json", folder/"logs"/f"{name}.ipynb"
-        try: line = read_json(path)["error"]
-        except StudyError: line = "its process was ended from outside, most often for lack of memory"
-        found.append(Failure(step_title(rule, wildcards), line, str(folder/"logs"/f"{name}.log"), language, seed, str(broken) if broken.is_file() else ""))
+        path, broken = folder / "logs" / f"{name}.error.json", folder / "logs" / f"{name}.ipynb"
+        try:
+            line = read_json(path)["error"]
+        except StudyError:
+            line = "its process was ended from outside, most often for lack of memory"
+        found.append(
+            Failure(
+                step_title(rule, wildcards),
+                line,
+                str(folder / "logs" / f"{name}.log"),
+                language,
+                seed,
+                str(broken) if broken.is_file() else "",
+            )
+        )
     return found
 
+
 def failed_runs(
-    failed, # (rule, wildcards) pairs
-)->set[str]:
-    "Return the names of failed steps, as the plan knows them."
+    failed,  # (rule, wildcards) pairs
+) -> set[str]:
+    """Return the names of failed steps, as the plan knows them."""
     return {step_name(rule, part_of(wildcards), wildcards.get("seed", "")) for rule, wildcards in failed}
 
 # %% ../nbs/16c_runner.ipynb #305a89ab
 @dataclass(frozen=True)
 class Outcome:
-    "How a run of a study ended."
-    folder:Path             # the study's folder
-    report:Path|None        # the report, when one was written
-    planned:list            # (title, reason) of the steps that had to be done
-    failures:list[Failure]  # empty when all went well
+    """How a run of a study ended."""
+
+    folder: Path  # the study's folder
+    report: Path | None  # the report, when one was written
+    planned: list  # (title, reason) of the steps that had to be done
+    failures: list[Failure]  # empty when all went well
+
 
 def check_study(
-    recipe:Recipe, # a typed recipe
-)->Plan:
-    "Check a recipe's names and its notebooks' parameters, and return its steps. Raises `StudyError` before anything starts."
+    recipe: Recipe,  # a typed recipe
+) -> Plan:
+    """Check a recipe's names and its notebooks' parameters, and return its steps.
+
+    Raises `StudyError` before anything starts.
+    """
     check_recipe(recipe)
     plan = plan_study(recipe)
     for stage in plan.stages:
         first = next((run for run in plan.runs if run.stage == stage), None)
-        if first: check_parameters(notebook_path(recipe, stage), notebook_parameters(recipe, stage, first.seed, first.part))
+        if first:
+            check_parameters(notebook_path(recipe, stage), notebook_parameters(recipe, stage, first.seed, first.part))
     return plan
 
+
 def models_missing(
-    recipe:Recipe, # a checked recipe
-)->bool:
-    "Tell whether a model's package, or its copy in the cache, has to be fetched or made."
+    recipe: Recipe,  # a checked recipe
+) -> bool:
+    """Tell whether a model's package, or its copy in the cache, has to be fetched or made."""
     from xicl_study.models import EMBEDDED, is_installed
+
     return any(name in EMBEDDED and not is_installed(name) for name in models_of(recipe))
 
+
 def run_study(
-    recipe:Recipe,              # a typed recipe
-    output:str|Path|None=None,  # the study's folder; None: outputs/<name>
-    workers:int=1,              # steps at the same time; each gets its share of the cores
-    force:bool=False,           # do everything again
-    dry_run:bool=False,         # only say what would be done
-    quiet:bool=False,           # show nothing
-    executor:str="local",       # the name of a Snakemake executor plugin for a cluster, and behind it the plugin's options
-    reuse:str|Path|None=None,   # another study's folder, whose candidates, reward models and trainings are taken over where they fit
-)->Outcome:
-    "Run a study, or what is left of it. Raises `StudyError` when it cannot start."
+    recipe: Recipe,  # a typed recipe
+    output: str | Path | None = None,  # the study's folder; None: outputs/<name>
+    workers: int = 1,  # steps at the same time; each gets its share of the cores
+    force: bool = False,  # do everything again
+    dry_run: bool = False,  # only say what would be done
+    quiet: bool = False,  # show nothing
+    # the name of a Snakemake executor plugin for a cluster, and behind it the plugin's options
+    executor: str = "local",
+    # another study's folder, whose candidates, reward models and trainings are taken over where they fit
+    reuse: str | Path | None = None,
+) -> Outcome:
+    """Run a study, or what is left of it. Raises `StudyError` when it cannot start."""
     from filelock import FileLock, Timeout
-    if workers < 1: raise StudyError(f"--workers must be 1 or more, not {workers}.")
-    if executor != "local": executor_of(executor)
+
+    if workers < 1:
+        raise StudyError(f"--workers must be 1 or more, not {workers}.")
+    if executor != "local":
+        executor_of(executor)
     plan = check_study(recipe)
-    folder = Path(output or Path("outputs")/recipe.name).resolve()
-    if reuse: reusable_parts(plan, folder, reuse)  # what is wrong with it is said before anything starts
-    if dry_run: return _dry_run(plan, folder, force)
-    try: folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error: raise ResourceError(f"Cannot make the folder {folder} ({error.strerror}). Choose another with --output.") from error
-    lock = FileLock(folder/".lock", timeout=0)
-    try: lock.acquire()
-    except Timeout as error: raise StudyError(f"Another run is working on {folder}. Wait for it, or choose another folder with --output.") from error
+    folder = Path(output or Path("outputs") / recipe.name).resolve()
+    if reuse:
+        reusable_parts(plan, folder, reuse)  # what is wrong with it is said before anything starts
+    if dry_run:
+        return _dry_run(plan, folder, force)
     try:
-        save_recipe(recipe, folder/"recipe.yaml")
-        most = int(os.environ["OMP_NUM_THREADS"]) if os.environ.get("OMP_NUM_THREADS", "").isdigit() else available_cores()
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(
+            f"Cannot make the folder {folder} ({error.strerror}). Choose another with --output."
+        ) from error
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise StudyError(
+            f"Another run is working on {folder}. Wait for it, or choose another folder with --output."
+        ) from error
+    try:
+        save_recipe(recipe, folder / "recipe.yaml")
+        most = (
+            int(os.environ["OMP_NUM_THREADS"]) if os.environ.get("OMP_NUM_THREADS", "").isdigit() else available_cores()
+        )
         threads = max(1, min(most, available_cores() // workers))
         alone = max(1, min(most, workers * threads))
-        options = EngineOptions(workers=workers, threads=threads, alone=alone, force=force, prepare_again=models_missing(recipe), executor=executor)
+        options = EngineOptions(
+            workers=workers,
+            threads=threads,
+            alone=alone,
+            force=force,
+            prepare_again=models_missing(recipe),
+            executor=executor,
+        )
         screen = BarScreen() if sys.stderr.isatty() and not quiet else LineScreen(quiet)
         with screen:
-            if reuse: screen.say(reuse_study(plan, folder, reuse))
+            if reuse:
+                screen.say(reuse_study(plan, folder, reuse))
             return _run_locked(plan, folder, options, screen)
-    finally: lock.release()
+    finally:
+        lock.release()
+
 
 def _prepared(
-    plan:Plan,    # the study's steps
-    folder:Path,  # its folder
-)->str:
-    "Return the state of what is prepared: done, outdated (the recipe, a module or the data changed since) or waiting (nothing is prepared yet)."
-    try: made_from = read_json(folder/"prepared.json").get("made_from")
-    except StudyError: return "waiting"
+    plan: Plan,  # the study's steps
+    folder: Path,  # its folder
+) -> str:
+    """Return the state of what is prepared: done, outdated (the recipe, a module or the data changed since) or waiting
+    (nothing is prepared yet).
+    """
+    try:
+        made_from = read_json(folder / "prepared.json").get("made_from")
+    except StudyError:
+        return "waiting"
     return "done" if made_from == plan.changed("prepare") else "outdated"
 
+
 def _passes(
-    plan:Plan,             # the study's steps
-    folder:Path,           # its folder
-    options:EngineOptions, # what to do
-)->list[EngineOptions]:
-    "Return the engine's calls: one, or two when `prepare` has to be done again. In the call that plans `prepare` Snakemake does not look for changes in the steps behind it."
+    plan: Plan,  # the study's steps
+    folder: Path,  # its folder
+    options: EngineOptions,  # what to do
+) -> list[EngineOptions]:
+    """Return the engine's calls: one, or two when `prepare` has to be done again.
+
+    In the call that plans `prepare` Snakemake does not look for changes in the steps behind it.
+    """
     state = _prepared(plan, folder)
-    if options.force or state == "waiting" or state == "done" and not options.prepare_again: return [options]
+    if options.force or state == "waiting" or state == "done" and not options.prepare_again:
+        return [options]
     rest = " ".join([*(stage.name for stage in plan.stages), *(step for step in STEPS if step != "prepare"), "all"])
     return [replace(options, prepare_again=True, target="prepare"), replace(options, prepare_again=False, rules=rest)]
 
+
 def _run_locked(
-    plan:Plan,             # the study's steps
-    folder:Path,           # its folder, which nobody else works on
-    options:EngineOptions, # what to do
-    screen:LineScreen,     # where to show it
-)->Outcome:
-    "Run the graph, and again over what is left as long as other runs fail."
-    write_json(folder/"failures.json", [])
+    plan: Plan,  # the study's steps
+    folder: Path,  # its folder, which nobody else works on
+    options: EngineOptions,  # what to do
+    screen: LineScreen,  # where to show it
+) -> Outcome:
+    """Run the graph, and again over what is left as long as other runs fail."""
+    write_json(folder / "failures.json", [])
     failures, planned, lost = [], [], set()
     inside = lambda path: path and os.path.relpath(path, folder)
     passes = _passes(plan, folder, options)
     while True:
-        seen = run_pass(folder, passes[0], screen, folder/"logs")
+        seen = run_pass(folder, passes[0], screen, folder / "logs")
         failures, planned = failures + failures_of(folder, seen.failed), planned + seen.planned
-        write_json(folder/"failures.json", [{**failure.__dict__, "log": inside(failure.log), "notebook": inside(failure.notebook)} for failure in failures])
+        write_json(
+            folder / "failures.json",
+            [
+                {**failure.__dict__, "log": inside(failure.log), "notebook": inside(failure.notebook)}
+                for failure in failures
+            ],
+        )
         if len(passes) > 1 and not failures:
             passes = passes[1:]
             continue
         now = plan.lost(lost | failed_runs(seen.failed))
-        left = [run for run in plan.runs if run.name not in now and {"predictions.parquet", "results.parquet"} & set(run.stage.files)]
-        if now == lost or not left: break
+        left = [
+            run
+            for run in plan.runs
+            if run.name not in now and {"predictions.parquet", "results.parquet"} & set(run.stage.files)
+        ]
+        if now == lost or not left:
+            break
         lost = now
         passes = [replace(passes[0], without=" ".join(sorted(lost)), force=False, prepare_again=False)]
-    report = folder/"report.html"
+    report = folder / "report.html"
     return Outcome(folder, report if report.is_file() else None, planned, failures)
 
+
 def _dry_run(
-    plan:Plan,    # the study's steps
-    folder:Path,  # the study's folder, which may not be there
-    force:bool,   # as if everything had to be done again
-)->Outcome:
-    "Say what would be done, without touching the study's folder."
+    plan: Plan,  # the study's steps
+    folder: Path,  # the study's folder, which may not be there
+    force: bool,  # as if everything had to be done again
+) -> Outcome:
+    """Say what would be done, without touching the study's folder."""
     import tempfile
+
     with tempfile.TemporaryDirectory() as scratch:
-        save_recipe(plan.recipe, Path(scratch)/"recipe.yaml")
-        place = folder if (folder/".snakemake").is_dir() else Path(scratch)
-        options = EngineOptions(recipe=str(Path(scratch)/"recipe.yaml"), dry_run=True, force=force, prepare_again=models_missing(plan.recipe))
-        planned = [step for each in _passes(plan, place, options) for step in run_pass(place, each, LineScreen(quiet=True), Path(scratch)/"logs").planned]
+        save_recipe(plan.recipe, Path(scratch) / "recipe.yaml")
+        place = folder if (folder / ".snakemake").is_dir() else Path(scratch)
+        options = EngineOptions(
+            recipe=str(Path(scratch) / "recipe.yaml"),
+            dry_run=True,
+            force=force,
+            prepare_again=models_missing(plan.recipe),
+        )
+        planned = [
+            step
+            for each in _passes(plan, place, options)
+            for step in run_pass(place, each, LineScreen(quiet=True), Path(scratch) / "logs").planned
+        ]
     return Outcome(folder, None, list(dict.fromkeys(planned)), [])
 
 # %% ../nbs/16c_runner.ipynb #05b8814d
 def is_running(
-    folder:str|Path, # a study's folder
-)->bool:
-    "Tell whether a live process works on a study."
+    folder: str | Path,  # a study's folder
+) -> bool:
+    """Tell whether a live process works on a study."""
     from filelock import FileLock, Timeout
-    if not (Path(folder)/".lock").exists(): return False
+
+    if not (Path(folder) / ".lock").exists():
+        return False
     try:
-        with FileLock(Path(folder)/".lock", timeout=0): return False
-    except Timeout: return True
+        with FileLock(Path(folder) / ".lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+
 
 def run_status(
-    folder:str|Path, # a study's folder
-)->list[dict]:
-    "Return one row per step: its title, its state (done, outdated, running, failed, waiting) and a detail. Raises `StudyError` when there is no study."
+    folder: str | Path,  # a study's folder
+) -> list[dict]:
+    """Return one row per step: its title, its state (done, outdated, running, failed, waiting) and a detail.
+
+    Raises `StudyError` when there is no study.
+    """
     folder = Path(folder)
-    if not (folder/"recipe.yaml").is_file():
-        near = sorted(path.parent.name for path in folder.parent.glob("*/recipe.yaml")) if folder.parent.is_dir() else []
-        raise StudyError(f"There is no study in {folder}." + (f" Studies beside it: {', '.join(near)}." if near else " Start one with: xicl run"))
-    recipe = load_recipe(folder/"recipe.yaml")
+    if not (folder / "recipe.yaml").is_file():
+        near = (
+            sorted(path.parent.name for path in folder.parent.glob("*/recipe.yaml")) if folder.parent.is_dir() else []
+        )
+        raise StudyError(
+            f"There is no study in {folder}."
+            + (f" Studies beside it: {', '.join(near)}." if near else " Start one with: xicl run")
+        )
+    recipe = load_recipe(folder / "recipe.yaml")
     plan, alive = plan_study(recipe), is_running(folder)
-    steps = [("prepare", {}, "prepared.json"), *((run.stage.name, run.wildcards, f"{run.folder}/notebook.ipynb") for run in plan.runs),
-             ("gather", {}, "results.parquet"), ("figures", {}, "figures/captions.json"), ("report", {}, "report.html")]
-    return [{"step": step_title(step, wildcards), **_state(folder, plan, alive, step, wildcards, made)} for step, wildcards, made in steps]
+    steps = [
+        ("prepare", {}, "prepared.json"),
+        *((run.stage.name, run.wildcards, f"{run.folder}/notebook.ipynb") for run in plan.runs),
+        ("gather", {}, "results.parquet"),
+        ("figures", {}, "figures/captions.json"),
+        ("report", {}, "report.html"),
+    ]
+    return [
+        {"step": step_title(step, wildcards), **_state(folder, plan, alive, step, wildcards, made)}
+        for step, wildcards, made in steps
+    ]
+
 
 def _state(
-    folder:Path,    # the study's folder
-    plan:Plan,      # its steps
-    alive:bool,     # whether a process works on it
-    step:str,       # the rule
-    wildcards:dict, # language or system, and seed, where it has them
-    made:str,       # the file that the step makes
-)->dict:
-    "Return the state of one step and a detail."
+    folder: Path,  # the study's folder
+    plan: Plan,  # its steps
+    alive: bool,  # whether a process works on it
+    step: str,  # the rule
+    wildcards: dict,  # language or system, and seed, where it has them
+    made: str,  # the file that the step makes
+) -> dict:
+    """Return the state of one step and a detail."""
     part, seed = part_of(wildcards), wildcards.get("seed", "")
     name = step_name(step, part, seed)
-    progress, problem, mark = folder/"logs"/"progress"/f"{name}.json", folder/"logs"/f"{name}.error.json", (folder/made).parent/".made_from"
+    progress, problem, mark = (
+        folder / "logs" / "progress" / f"{name}.json",
+        folder / "logs" / f"{name}.error.json",
+        (folder / made).parent / ".made_from",
+    )
     if alive and progress.is_file():
-        with contextlib.suppress(StudyError): return {"state": "running", "detail": "{note} {done}/{total}".format(**read_json(progress))}
-    if (folder/made).is_file():
-        if step == "prepare": return {"state": _prepared(plan, folder), "detail": ""}
-        old = made.endswith("/notebook.ipynb") and mark.is_file() and mark.read_text(encoding="utf-8") != plan.changed(step, part, seed)
+        with contextlib.suppress(StudyError):
+            return {"state": "running", "detail": "{note} {done}/{total}".format(**read_json(progress))}
+    if (folder / made).is_file():
+        if step == "prepare":
+            return {"state": _prepared(plan, folder), "detail": ""}
+        old = (
+            made.endswith("/notebook.ipynb")
+            and mark.is_file()
+            and mark.read_text(encoding="utf-8") != plan.changed(step, part, seed)
+        )
         return {"state": "outdated" if old else "done", "detail": ""}
-    if problem.is_file(): return {"state": "failed", "detail": read_json(problem)["error"]}
+    if problem.is_file():
+        return {"state": "failed", "detail": read_json(problem)["error"]}
     return {"state": "waiting", "detail": ""}

@@ -22,41 +22,54 @@ from .storage import DataError
 
 # %% ../nbs/05_scoring.ipynb #9753ac9d
 def encode_pair(
-    policy:Policy,    # its tokenizer is used
-    prompt:str,       # text before
-    continuation:str, # text to be scored
-)->tuple[list[int], list[int]]:
-    "Return the token ids of a prompt and of its continuation, cut as `lm_eval` cuts them."
+    policy: Policy,  # its tokenizer is used
+    prompt: str,  # text before
+    continuation: str,  # text to be scored
+) -> tuple[list[int], list[int]]:
+    """Return the token ids of a prompt and of its continuation, cut as `lm_eval` cuts them."""
     kept = prompt.rstrip()
-    continuation = prompt[len(kept):] + continuation
+    continuation = prompt[len(kept) :] + continuation
     context = policy.encode(kept)
     whole = policy.encode(kept + continuation)
     if not context:  # nothing to predict from: a text boundary stands before the first token
-        boundary = policy.tokenizer.bos_token_id if policy.tokenizer.bos_token_id is not None else policy.tokenizer.eos_token_id
+        boundary = (
+            policy.tokenizer.bos_token_id
+            if policy.tokenizer.bos_token_id is not None
+            else policy.tokenizer.eos_token_id
+        )
         context, whole = [boundary], [boundary, *whole]
-    if len(whole) == len(context): raise DataError(f"The continuation {continuation!r} adds no token to its prompt; give a text that is not empty.")
-    return whole[:len(context)], whole[len(context):]
+    if len(whole) == len(context):
+        raise DataError(
+            f"The continuation {continuation!r} adds no token to its prompt; give a text that is not empty."
+        )
+    return whole[: len(context)], whole[len(context) :]
+
 
 def shared_length(
-    sequences:Sequence[Sequence[int]], # token ids
-)->int:
-    "Return how many first tokens all sequences share; at least one token of each is left over."
+    sequences: Sequence[Sequence[int]],  # token ids
+) -> int:
+    """Return how many first tokens all sequences share; at least one token of each is left over."""
     shortest = min(map(len, sequences))
     first, last = min(map(list, sequences)), max(map(list, sequences))
     for position in range(shortest - 1):
-        if first[position] != last[position]: return position
+        if first[position] != last[position]:
+            return position
     return shortest - 1
 
 # %% ../nbs/05_scoring.ipynb #eefe5df7
 class KeyValues:
-    "Keys and values of tokens already read, per layer [rows, heads, tokens, d]."
+    """Keys and values of tokens already read, per layer [rows, heads, tokens, d]."""
+
     is_compileable = False
-    def __init__(self,
-        past:"KeyValues|None"=None, # what was read before; one row serves any number of rows
+
+    def __init__(
+        self,
+        past: "KeyValues|None" = None,  # what was read before; one row serves any number of rows
     ):
         self.past, self.layers = past, {}
+
     def update(self, keys, values, layer, *_, **__):
-        "Join the new keys and values of a layer to the past ones; called by the model."
+        """Join the new keys and values of a layer to the past ones; called by the model."""
         if self.past is not None:
             old_keys, old_values = self.past.layers[layer]
             rows = keys.shape[0]
@@ -64,207 +77,273 @@ class KeyValues:
             values = torch.cat([old_values.expand(rows, -1, -1, -1), values], dim=2)
         self.layers[layer] = (keys, values)
         return keys, values
+
     def get_seq_length(self, layer=0):
-        "Return how many tokens the past holds."
+        """Return how many tokens the past holds."""
         return 0 if self.past is None else self.past.length
+
     @property
     def length(self):
-        "How many tokens are held now."
+        """How many tokens are held now."""
         return self.layers[0][0].shape[2] if self.layers else self.get_seq_length()
 
 # %% ../nbs/05_scoring.ipynb #bcd20611
 ROW_WIDTH = 192  # tokens of a row that several items share
 
+
 @dataclass(frozen=True)
 class Rows:
-    "A batch of token rows; each row holds one item or several."
-    ids:torch.Tensor       # [rows, tokens]
-    items:torch.Tensor     # [rows, tokens] number of the item, -1 on padding
-    segments:torch.Tensor  # [rows, tokens] 0 for the trunk, 1… for branches
-    positions:torch.Tensor # [rows, tokens] positions for the model
-    starts:np.ndarray      # [items, 2] row and column where each item begins
+    """A batch of token rows; each row holds one item or several."""
+
+    ids: torch.Tensor  # [rows, tokens]
+    items: torch.Tensor  # [rows, tokens] number of the item, -1 on padding
+    segments: torch.Tensor  # [rows, tokens] 0 for the trunk, 1… for branches
+    positions: torch.Tensor  # [rows, tokens] positions for the model
+    starts: np.ndarray  # [items, 2] row and column where each item begins
+
 
 def fill_rows(
-    lengths:Sequence[int], # tokens of each item
-    width:int,             # about as many tokens in a row; a longer item gets a row of its own
-)->np.ndarray:
-    "Return row and column of each item [items, 2]: longest first, each into the first row with room, in rows of about equal length."
+    lengths: Sequence[int],  # tokens of each item
+    width: int,  # about as many tokens in a row; a longer item gets a row of its own
+) -> np.ndarray:
+    """Return row and column of each item [items, 2]: longest first, each into the first row with room, in rows of about
+    equal length.
+    """
     starts, used = np.zeros((len(lengths), 2), dtype=np.int64), []
     n_rows = max(1, round(sum(lengths) / width))
     width = max(max(lengths), math.ceil(sum(lengths) / n_rows))
     for item in sorted(range(len(lengths)), key=lambda item: (-lengths[item], item)):
         row = next((row for row, filled in enumerate(used) if filled + lengths[item] <= width), len(used))
-        if row == len(used): used.append(0)
+        if row == len(used):
+            used.append(0)
         starts[item] = row, used[row]
         used[row] += lengths[item]
     return starts
 
+
 def pack_rows(
-    trunks:list[list[int]],          # token ids of each item's trunk
-    branches:list[list[list[int]]],  # per item, token ids of each branch (may be empty lists)
-    past_length:int,                 # tokens of the shared past
-    device,                          # where the tensors shall lie
-    width:int|None=None,             # about as many tokens in a row that several items share; None gives each item its own row, in order
-)->Rows:
-    "Lay trunks and branches out in rows."
+    trunks: list[list[int]],  # token ids of each item's trunk
+    branches: list[list[list[int]]],  # per item, token ids of each branch (may be empty lists)
+    past_length: int,  # tokens of the shared past
+    device,  # where the tensors shall lie
+    # about as many tokens in a row that several items share; None gives each item its own row, in order
+    width: int | None = None,
+) -> Rows:
+    """Lay trunks and branches out in rows."""
     lengths = [len(trunk) + sum(map(len, item_branches)) for trunk, item_branches in zip(trunks, branches)]
-    starts = fill_rows(lengths, width) if width else np.stack([np.arange(len(lengths)), np.zeros(len(lengths), dtype=np.int64)], axis=1)
+    starts = (
+        fill_rows(lengths, width)
+        if width
+        else np.stack([np.arange(len(lengths)), np.zeros(len(lengths), dtype=np.int64)], axis=1)
+    )
     columns = (starts[:, 1] + lengths).max()
-    shape = starts[:, 0].max() + 1, -(-columns // 16) * 16 if width else columns  # few different shapes: a CPU prepares its products anew for each
-    ids, items, segments, positions = np.zeros(shape, dtype=np.int64), np.full(shape, -1), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    # few different shapes: a CPU prepares its products anew for each
+    shape = starts[:, 0].max() + 1, -(-columns // 16) * 16 if width else columns
+    ids, items, segments, positions = (
+        np.zeros(shape, dtype=np.int64),
+        np.full(shape, -1),
+        np.zeros(shape, dtype=np.int64),
+        np.zeros(shape, dtype=np.int64),
+    )
     for item, (trunk, item_branches) in enumerate(zip(trunks, branches)):
         row, at = starts[item]
-        items[row, at:at + lengths[item]] = item
+        items[row, at : at + lengths[item]] = item
         for segment, tokens in enumerate([trunk, *item_branches]):
             first, span = past_length + (len(trunk) if segment else 0), slice(at, at + len(tokens))
-            ids[row, span], segments[row, span], positions[row, span] = tokens, segment, np.arange(first, first + len(tokens))
+            ids[row, span], segments[row, span], positions[row, span] = (
+                tokens,
+                segment,
+                np.arange(first, first + len(tokens)),
+            )
             at += len(tokens)
     on_device = [torch.from_numpy(array).to(device) for array in (ids, items, segments, positions)]
     return Rows(on_device[0], on_device[1], on_device[2], on_device[3], starts)
 
+
 def attention_masks(
-    rows:Rows,       # packed rows
-    past_length:int, # tokens of the shared past
-    config,          # of the model: does it have layers with a sliding window?
-    dtype,           # number format of the model
+    rows: Rows,  # packed rows
+    past_length: int,  # tokens of the shared past
+    config,  # of the model: does it have layers with a sliding window?
+    dtype,  # number format of the model
 ):
-    "Return the additive mask [rows, 1, tokens, past + tokens], or a dictionary of two where the model has sliding layers."
+    """Return the additive mask [rows, 1, tokens, past + tokens], or a dictionary of two where the model has sliding
+    layers.
+    """
     n_tokens = rows.ids.shape[1]
     causal = torch.ones(n_tokens, n_tokens, dtype=torch.bool, device=rows.ids.device).tril()
     mine, theirs = rows.segments[:, :, None], rows.segments[:, None, :]
     allowed = causal & (rows.items[:, :, None] == rows.items[:, None, :]) & ((theirs == 0) | (theirs == mine))
     allowed = torch.nn.functional.pad(allowed, (past_length, 0), value=True)
-    def additive(permitted): return torch.zeros(permitted.shape, dtype=dtype, device=permitted.device).masked_fill_(~permitted, torch.finfo(dtype).min)[:, None]
+
+    def additive(permitted):
+        return torch.zeros(permitted.shape, dtype=dtype, device=permitted.device).masked_fill_(
+            ~permitted, torch.finfo(dtype).min
+        )[:, None]
+
     layer_types = set(getattr(config, "layer_types", None) or [])
-    if "sliding_attention" not in layer_types: return additive(allowed)
+    if "sliding_attention" not in layer_types:
+        return additive(allowed)
     past = torch.arange(past_length, device=rows.ids.device).expand(len(rows.ids), -1)
     distance = rows.positions[:, :, None] - torch.cat([past, rows.positions], dim=1)[:, None, :]
     full = additive(allowed)
-    sliding = full if int(distance.max()) < config.sliding_window else additive(allowed & (distance < config.sliding_window))
+    sliding = (
+        full if int(distance.max()) < config.sliding_window else additive(allowed & (distance < config.sliding_window))
+    )
     return {"full_attention": full, "sliding_attention": sliding}
+
 
 @dataclass(frozen=True)
 class Reader:
-    "What `read_rows` needs of a model, for one that is no `Policy`."
-    backbone:Any         # the transformer without its output head
-    config:Any           # its configuration
-    head:torch.Tensor    # [outputs, d] the output matrix, for its number format
-    device:torch.device  # of the weights
+    """What `read_rows` needs of a model, for one that is no `Policy`."""
+
+    backbone: Any  # the transformer without its output head
+    config: Any  # its configuration
+    head: torch.Tensor  # [outputs, d] the output matrix, for its number format
+    device: torch.device  # of the weights
+
 
 def read_rows(
-    policy:Policy|Reader,      # the model
-    rows:Rows,                 # packed rows
-    past:KeyValues|None=None,  # what all rows share
-)->tuple[torch.Tensor, KeyValues]:
-    "Run the transformer without its head; return hidden states [rows, tokens, d] and the keys and values."
+    policy: Policy | Reader,  # the model
+    rows: Rows,  # packed rows
+    past: KeyValues | None = None,  # what all rows share
+) -> tuple[torch.Tensor, KeyValues]:
+    """Run the transformer without its head; return hidden states [rows, tokens, d] and the keys and values."""
     cache = KeyValues(past)
     past_length = cache.get_seq_length()
     masks = attention_masks(rows, past_length, policy.config, policy.head.dtype)
-    output = policy.backbone(input_ids=rows.ids, position_ids=rows.positions, attention_mask=masks, past_key_values=cache, use_cache=True)
+    output = policy.backbone(
+        input_ids=rows.ids, position_ids=rows.positions, attention_mask=masks, past_key_values=cache, use_cache=True
+    )
     return output.last_hidden_state, cache
 
+
 def read_shared(
-    policy:Policy|Reader, # the model
-    ids:list[int],   # tokens that all rows begin with
-)->KeyValues|None:
-    "Read the shared beginning once; return None when it is empty."
-    if not ids: return None
+    policy: Policy | Reader,  # the model
+    ids: list[int],  # tokens that all rows begin with
+) -> KeyValues | None:
+    """Read the shared beginning once; return None when it is empty."""
+    if not ids:
+        return None
     return read_rows(policy, pack_rows([list(ids)], [[]], 0, policy.device))[1]
 
 # %% ../nbs/05_scoring.ipynb #c8de18a6
 def head_logits(
-    policy:Policy,        # the model
-    hidden:torch.Tensor,  # [N, d]
-    weights:torch.Tensor, # rows of the head [V', d]
-)->torch.Tensor:
-    "Return logits [N, V'] in fp32, with the model's soft cap where it has one."
+    policy: Policy,  # the model
+    hidden: torch.Tensor,  # [N, d]
+    weights: torch.Tensor,  # rows of the head [V', d]
+) -> torch.Tensor:
+    """Return logits [N, V'] in fp32, with the model's soft cap where it has one."""
     logits = (hidden @ weights.T).float()
     cap = getattr(policy.config, "final_logit_softcapping", None)
     return torch.tanh(logits / cap) * cap if cap else logits
 
+
 def log_normaliser(
-    policy:Policy,                  # the model
-    hidden:torch.Tensor,            # [N, d]
-    rows:torch.Tensor|None=None,    # token ids of a restricted vocabulary [V'], sorted
-    allowed:torch.Tensor|None=None, # [N, V'] which of them count at each position; all when None
-    piece:int=64,                   # positions at a time
-)->torch.Tensor:
-    "Return the logarithm of the softmax denominator at each position [N]."
-    if not len(hidden): return hidden.new_zeros(0, dtype=torch.float32)
+    policy: Policy,  # the model
+    hidden: torch.Tensor,  # [N, d]
+    rows: torch.Tensor | None = None,  # token ids of a restricted vocabulary [V'], sorted
+    allowed: torch.Tensor | None = None,  # [N, V'] which of them count at each position; all when None
+    piece: int = 64,  # positions at a time
+) -> torch.Tensor:
+    """Return the logarithm of the softmax denominator at each position [N]."""
+    if not len(hidden):
+        return hidden.new_zeros(0, dtype=torch.float32)
     weights = policy.head if rows is None else policy.head[rows]
+
     def normaliser(part, mask):
         logits = head_logits(policy, part, weights)
         return torch.logsumexp(logits if mask is None else logits.masked_fill(~mask, -torch.inf), dim=1)
+
     masks = [None] * -(-len(hidden) // piece) if allowed is None else allowed.split(piece)
     return torch.cat([normaliser(part, mask) for part, mask in zip(hidden.split(piece), masks)])
 
+
 def log_probs_of(
-    policy:Policy,               # the model
-    hidden:torch.Tensor,         # [N, d] hidden states that predict
-    tokens:torch.Tensor,         # [N] the token that is predicted at each
-    rows:torch.Tensor|None=None, # restricted vocabulary [V'], or None for the whole
-    allowed:torch.Tensor|None=None, # [N, V'] which of `rows` count at each position; all when None
-)->torch.Tensor:
-    "Return the natural-log probability of each token [N]."
+    policy: Policy,  # the model
+    hidden: torch.Tensor,  # [N, d] hidden states that predict
+    tokens: torch.Tensor,  # [N] the token that is predicted at each
+    rows: torch.Tensor | None = None,  # restricted vocabulary [V'], or None for the whole
+    allowed: torch.Tensor | None = None,  # [N, V'] which of `rows` count at each position; all when None
+) -> torch.Tensor:
+    """Return the natural-log probability of each token [N]."""
     logits = (hidden * policy.head[tokens]).sum(dim=1).float()
     cap = getattr(policy.config, "final_logit_softcapping", None)
-    if cap: logits = torch.tanh(logits / cap) * cap
+    if cap:
+        logits = torch.tanh(logits / cap) * cap
     return logits - log_normaliser(policy, hidden, rows, allowed)
 
 # %% ../nbs/05_scoring.ipynb #db8caaa2
 @dataclass(frozen=True)
 class ChoiceBatch:
-    "Tokens of prompts and of the choices behind each."
-    prompts:list[list[int]]       # token ids per prompt
-    choices:list[list[list[int]]] # token ids per prompt and choice
+    """Tokens of prompts and of the choices behind each."""
+
+    prompts: list[list[int]]  # token ids per prompt
+    choices: list[list[list[int]]]  # token ids per prompt and choice
+
 
 def encode_choices(
-    policy:Policy,                   # its tokenizer is used
-    prompts:Sequence[str],           # one per item
-    choices:Sequence[Sequence[str]], # the choices of each item, all of the same number
-)->ChoiceBatch:
-    "Cut prompts and choices into tokens; choices of a prompt whose cut differs share the shortest prompt. Raises `DataError`."
+    policy: Policy,  # its tokenizer is used
+    prompts: Sequence[str],  # one per item
+    choices: Sequence[Sequence[str]],  # the choices of each item, all of the same number
+) -> ChoiceBatch:
+    """Cut prompts and choices into tokens; choices of a prompt whose cut differs share the shortest prompt.
+
+    Raises `DataError`.
+    """
     all_prompts, all_choices = [], []
     for prompt, item_choices in zip(prompts, choices, strict=True):
         pairs = [encode_pair(policy, prompt, choice) for choice in item_choices]
         all_prompts.append(pairs[0][0])
         all_choices.append([tokens for _, tokens in pairs])
-    if len({len(row) for row in all_choices}) > 1: raise DataError("All items must have the same number of choices.")
+    if len({len(row) for row in all_choices}) > 1:
+        raise DataError("All items must have the same number of choices.")
     return ChoiceBatch(all_prompts, all_choices)
 
+
 def choice_log_probs(
-    policy:Policy,         # the model
-    batch:ChoiceBatch,     # prompts and choices, all read in one pass
-    relative:bool=False,   # leave out what cancels between the choices of a prompt
-    past:KeyValues|None=None, # beginning that all prompts share, where it was read before
-)->torch.Tensor:
-    "Return log p(choice | prompt) [items, choices]; differentiable. In natural logarithm; with `relative` up to a constant per item."
-    if past is None: past = read_shared(policy, batch.prompts[0][:shared_length(batch.prompts)] if len(batch.prompts) > 1 else [])
+    policy: Policy,  # the model
+    batch: ChoiceBatch,  # prompts and choices, all read in one pass
+    relative: bool = False,  # leave out what cancels between the choices of a prompt
+    past: KeyValues | None = None,  # beginning that all prompts share, where it was read before
+) -> torch.Tensor:
+    """Return log p(choice | prompt) [items, choices]; differentiable.
+
+    In natural logarithm; with `relative` up to a constant per item.
+    """
+    if past is None:
+        past = read_shared(policy, batch.prompts[0][: shared_length(batch.prompts)] if len(batch.prompts) > 1 else [])
     shared = past.length if past is not None else 0
     trunks = [prompt[shared:] for prompt in batch.prompts]
-    rows = pack_rows(trunks, [[tokens[:-1] for tokens in item] for item in batch.choices], shared, policy.device, ROW_WIDTH)
+    rows = pack_rows(
+        trunks, [[tokens[:-1] for tokens in item] for item in batch.choices], shared, policy.device, ROW_WIDTH
+    )
     hidden, _ = read_rows(policy, rows, past)
     last = rows.starts[:, 1] + [len(trunk) - 1 for trunk in trunks]
     first_hidden = hidden[rows.starts[:, 0], last]
     first_tokens = torch.tensor([[tokens[0] for tokens in row] for row in batch.choices], device=policy.device)
     unique, place = torch.unique(first_tokens, return_inverse=True)
     scores = head_logits(policy, first_hidden, policy.head[unique]).gather(1, place)
-    if not relative: scores = scores - log_normaliser(policy, first_hidden)[:, None]
+    if not relative:
+        scores = scores - log_normaliser(policy, first_hidden)[:, None]
     return scores + later_log_probs(policy, batch.choices, rows.starts[:, 0], last + 1, hidden)
 
+
 def later_log_probs(
-    policy:Policy,                     # the model
-    choices:list[list[list[int]]],     # token ids per item and choice
-    item_rows:np.ndarray,              # [items] row of each item
-    first_columns:np.ndarray,          # [items] where each item's branches begin
-    hidden:torch.Tensor,               # [rows, tokens, d]
-)->torch.Tensor:
-    "Return the summed log-probabilities of the second and later tokens of each choice [items, choices]."
+    policy: Policy,  # the model
+    choices: list[list[list[int]]],  # token ids per item and choice
+    item_rows: np.ndarray,  # [items] row of each item
+    first_columns: np.ndarray,  # [items] where each item's branches begin
+    hidden: torch.Tensor,  # [rows, tokens, d]
+) -> torch.Tensor:
+    """Return the summed log-probabilities of the second and later tokens of each choice [items, choices]."""
     row_at, token_at, targets, owners = [], [], [], []
     for number, (item, row, start) in enumerate(zip(choices, item_rows, first_columns)):
         for choice, tokens in enumerate(item):
             for offset, token in enumerate(tokens[1:]):
-                row_at.append(row); token_at.append(start + offset); targets.append(token); owners.append(number * len(item) + choice)
+                row_at.append(row)
+                token_at.append(start + offset)
+                targets.append(token)
+                owners.append(number * len(item) + choice)
             start += len(tokens) - 1
     total = hidden.new_zeros(len(choices) * len(choices[0]), dtype=torch.float32)
     if targets:
@@ -274,70 +353,101 @@ def later_log_probs(
 
 # %% ../nbs/05_scoring.ipynb #1bb2796a
 def length_batches(
-    lengths:Sequence[int], # tokens of each item
-    budget:int,            # tokens of a batch, padding included
-)->list[list[int]]:
-    "Group item numbers, longest first, so that items × longest stays within the budget."
+    lengths: Sequence[int],  # tokens of each item
+    budget: int,  # tokens of a batch, padding included
+) -> list[list[int]]:
+    """Group item numbers, longest first, so that items × longest stays within the budget."""
     order = sorted(range(len(lengths)), key=lambda item: (-lengths[item], item))
     batches, current = [], []
     for item in order:
-        if current and (len(current) + 1) * lengths[current[0]] > budget: batches.append(current); current = []
+        if current and (len(current) + 1) * lengths[current[0]] > budget:
+            batches.append(current)
+            current = []
         current.append(item)
     return batches + [current] if current else batches
 
+
 def score_choices(
-    policy:Policy,                   # the model
-    prompts:Sequence[str],           # one per item
-    choices:Sequence[Sequence[str]], # the choices of each item
-    relative:bool=False,             # leave out what cancels between the choices of a prompt
-    budget:int=2048,                 # tokens read at once; the batches are read side by side
-)->np.ndarray:
-    "Return log p(choice | prompt) [items, choices] without gradients. Raises `DataError` for an empty choice."
+    policy: Policy,  # the model
+    prompts: Sequence[str],  # one per item
+    choices: Sequence[Sequence[str]],  # the choices of each item
+    relative: bool = False,  # leave out what cancels between the choices of a prompt
+    budget: int = 2048,  # tokens read at once; the batches are read side by side
+) -> np.ndarray:
+    """Return log p(choice | prompt) [items, choices] without gradients. Raises `DataError` for an empty choice."""
     encoded = encode_choices(policy, prompts, choices)
     shared = shared_length(encoded.prompts) if len(encoded.prompts) > 1 else 0
-    lengths = [len(prompt) - shared + sum(len(tokens) - 1 for tokens in row) for prompt, row in zip(encoded.prompts, encoded.choices)]
+    lengths = [
+        len(prompt) - shared + sum(len(tokens) - 1 for tokens in row)
+        for prompt, row in zip(encoded.prompts, encoded.choices)
+    ]
     scores = np.zeros((len(prompts), len(choices[0]) if len(choices) else 0), dtype=np.float64)
     with torch.no_grad(), folded_adapter(policy):
         past = read_shared(policy, encoded.prompts[0][:shared]) if shared else None
+
         def score(items):
             part = ChoiceBatch([encoded.prompts[item] for item in items], [encoded.choices[item] for item in items])
             scores[items] = choice_log_probs(policy, part, relative, past).double().cpu().numpy()
+
         side_by_side([partial(score, items) for items in length_batches(lengths, budget)], policy.device)
     return scores
 
 # %% ../nbs/05_scoring.ipynb #5a09cfc3
 def target_states(
-    policy:Policy,               # the model
-    contexts:list[list[int]],    # token ids before, at least one each
-    targets:list[list[int]],     # token ids to be scored
-    scored:list[list[bool]]|None=None, # which target tokens count; all when None
-)->tuple[torch.Tensor, torch.Tensor]:
-    "Return the hidden states [N, d] that predict the counted target tokens, and those tokens [N], joined in order; differentiable."
+    policy: Policy,  # the model
+    contexts: list[list[int]],  # token ids before, at least one each
+    targets: list[list[int]],  # token ids to be scored
+    scored: list[list[bool]] | None = None,  # which target tokens count; all when None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the hidden states [N, d] that predict the counted target tokens, and those tokens [N], joined in order;
+    differentiable.
+    """
     sequences = [context + target[:-1] for context, target in zip(contexts, targets)]
     shared = min(shared_length(sequences), min(map(len, contexts)) - 1) if len(sequences) > 1 else 0
     past = read_shared(policy, sequences[0][:shared])
-    rows = pack_rows([sequence[shared:] for sequence in sequences], [[]] * len(sequences), shared, policy.device, ROW_WIDTH)
+    rows = pack_rows(
+        [sequence[shared:] for sequence in sequences], [[]] * len(sequences), shared, policy.device, ROW_WIDTH
+    )
     hidden, _ = read_rows(policy, rows, past)
     row_at, token_at, tokens = [], [], []
     for number, (context, target, (row, start)) in enumerate(zip(contexts, targets, rows.starts)):
         for offset, token in enumerate(target):
             if scored is None or scored[number][offset]:
-                row_at.append(row); token_at.append(start + len(context) - 1 + offset - shared); tokens.append(token)
+                row_at.append(row)
+                token_at.append(start + len(context) - 1 + offset - shared)
+                tokens.append(token)
     return hidden[row_at, token_at], torch.tensor(tokens, device=policy.device)
 
+
 def score_texts(
-    policy:Policy,         # the model
-    prompts:Sequence[str], # one per text; may be empty when the model has a start token
-    texts:Sequence[str],   # to be scored
-    budget:int=2048,       # tokens read at once; the batches are read side by side
-)->np.ndarray:
-    "Return log p(text | prompt), summed over the text's tokens [items], without gradients."
+    policy: Policy,  # the model
+    prompts: Sequence[str],  # one per text; may be empty when the model has a start token
+    texts: Sequence[str],  # to be scored
+    budget: int = 2048,  # tokens read at once; the batches are read side by side
+) -> np.ndarray:
+    """Return log p(text | prompt), summed over the text's tokens [items], without gradients."""
     pairs = [encode_pair(policy, prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
     totals = np.zeros(len(pairs))
     with torch.no_grad(), folded_adapter(policy):
+
         def score(items):
-            values = log_probs_of(policy, *target_states(policy, [pairs[item][0] for item in items], [pairs[item][1] for item in items])).double().cpu().numpy()
+            values = (
+                log_probs_of(
+                    policy,
+                    *target_states(policy, [pairs[item][0] for item in items], [pairs[item][1] for item in items]),
+                )
+                .double()
+                .cpu()
+                .numpy()
+            )
             ends = np.cumsum([len(pairs[item][1]) for item in items])
             totals[items] = [part.sum() for part in np.split(values, ends[:-1])]
-        side_by_side([partial(score, items) for items in length_batches([len(context) + len(target) for context, target in pairs], budget)], policy.device)
+
+        side_by_side(
+            [
+                partial(score, items)
+                for items in length_batches([len(context) + len(target) for context, target in pairs], budget)
+            ],
+            policy.device,
+        )
     return totals

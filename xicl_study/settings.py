@@ -14,107 +14,163 @@ from .storage import RecipeError, UnknownNameError
 # %% ../nbs/09b_settings.ipynb #b994207a
 @dataclass(frozen=True)
 class TrainingSettings:
-    "All numbers of a training; a recipe's `training` gives those that differ."
-    steps:int = 100                 # optimiser steps of the closed loop
-    items_per_language:int = 0      # training items and pool of each language, the same items in all; 0 for all there are
-    queries_per_step:int = 12       # queries in a step
-    samples_per_query:int = 2       # G: sets written for each query
-    learning_rate:float = 3e-4      # highest, after the warm-up of the schedule
-    lora_rank:int = 16              # rank of the adapter; its scale is 2 * rank
-    alpha:float = 1.0               # weight of accuracy in the reward
-    beta:float = 0.1                # weight of diversity in the reward
-    hard_accuracy:bool = False      # reward 0 or 1 instead of the probability of the right label
-    lambda_align:float = 0.05       # weight of the alignment loss
-    align_reverse:bool = False      # KL(without ‖ with) instead of KL(with ‖ without)
-    align_detach:str = "without"    # side of the alignment loss without gradient
-    lambda_coh:float = 0.05         # weight of the coherence loss
-    coherence_demonstrations:int = 12 # demonstrations per step that the coherence loss is estimated on
-    answer_weight:float = 1.0       # weight of -log p(y* | x, C)
-    no_demonstrations_weight:float = 0.5 # weight of -log p(y* | x), the same loss without demonstrations
-    rehearsal_queries:int = 0       # more queries per step for that loss alone; they cost a tenth of a query with demonstrations
-    study_share:float = 0.0         # share of the queries that is drawn from the study's own languages; the rest comes from all training languages
-    write_ahead:int = 1             # steps whose sets are written together, by the policy as it is at the first of them
-    policy_weight:float = 0.3       # weight of the policy gradient
-    policy_queries:int = 4          # queries per step whose sets enter the policy gradient, drawn anew each step; 0 for all
-    kl_weight:float = 0.02          # weight of the anchor to the untrained policy
-    warm_up_queries:int = 96        # queries of the warm-up; 0 for none
-    sft_steps:int = 100             # steps of the fine-tuned upper bound
-    labels:str = "uniform"          # how the labels of the slots are chosen
-    temperature:float = 1.0         # of writing
-    top_k:int = 0                   # write among the best k tokens only; 0 for all
-    max_tokens:int = 16             # longest text of a demonstration
-    validation_items:int = 0        # validation items over all training languages; 0 measures nothing on the way
-    validate_every:int = 20         # steps between measurements
-    save_every:int = 20             # steps between checkpoints
+    """All numbers of a training; a recipe's `training` gives those that differ."""
+
+    steps: int = 100  # optimiser steps of the closed loop
+    # training items and pool of each language, the same items in all; 0 for all there are
+    items_per_language: int = 0
+    queries_per_step: int = 12  # queries in a step
+    samples_per_query: int = 2  # G: sets written for each query
+    learning_rate: float = 3e-4  # highest, after the warm-up of the schedule
+    lora_rank: int = 16  # rank of the adapter; its scale is 2 * rank
+    alpha: float = 1.0  # weight of accuracy in the reward
+    beta: float = 0.1  # weight of diversity in the reward
+    hard_accuracy: bool = False  # reward 0 or 1 instead of the probability of the right label
+    lambda_align: float = 0.05  # weight of the alignment loss
+    align_reverse: bool = False  # KL(without ‖ with) instead of KL(with ‖ without)
+    align_detach: str = "without"  # side of the alignment loss without gradient
+    lambda_coh: float = 0.05  # weight of the coherence loss
+    coherence_demonstrations: int = 12  # demonstrations per step that the coherence loss is estimated on
+    answer_weight: float = 1.0  # weight of -log p(y* | x, C)
+    no_demonstrations_weight: float = 0.5  # weight of -log p(y* | x), the same loss without demonstrations
+    # more queries per step for that loss alone; they cost a tenth of a query with demonstrations
+    rehearsal_queries: int = 0
+    # share of the queries that is drawn from the study's own languages; the rest comes from all training languages
+    study_share: float = 0.0
+    # steps whose sets are written together, by the policy as it is at the first of them
+    write_ahead: int = 1
+    policy_weight: float = 0.3  # weight of the policy gradient
+    # queries per step whose sets enter the policy gradient, drawn anew each step; 0 for all
+    policy_queries: int = 4
+    kl_weight: float = 0.02  # weight of the anchor to the untrained policy
+    warm_up_queries: int = 96  # queries of the warm-up; 0 for none
+    sft_steps: int = 100  # steps of the fine-tuned upper bound
+    labels: str = "uniform"  # how the labels of the slots are chosen
+    temperature: float = 1.0  # of writing
+    top_k: int = 0  # write among the best k tokens only; 0 for all
+    max_tokens: int = 16  # longest text of a demonstration
+    validation_items: int = 0  # validation items over all training languages; 0 measures nothing on the way
+    validate_every: int = 20  # steps between measurements
+    save_every: int = 20  # steps between checkpoints
+
 
 def checked_values(
-    kind:type,  # a settings dataclass
-    given:dict, # what a recipe gives
-    group:str,  # name of the recipe's group, for messages
-)->dict:
-    "Return the given values. Raises `UnknownNameError` for a name that the settings lack and `RecipeError` for a value of the wrong type."
+    kind: type,  # a settings dataclass
+    given: dict,  # what a recipe gives
+    group: str,  # name of the recipe's group, for messages
+) -> dict:
+    """Return the given values.
+
+    Raises `UnknownNameError` for a name that the settings lack and `RecipeError` for a value of the wrong type.
+    """
     known = get_type_hints(kind)
     for name, value in given.items():
-        if name not in known: raise UnknownNameError(f"{group} setting", name, known)
+        if name not in known:
+            raise UnknownNameError(f"{group} setting", name, known)
         fits = isinstance(value, known[name]) and not (known[name] is not bool and isinstance(value, bool))
-        if not fits and not (known[name] is float and type(value) is int): raise RecipeError(f"{group}.{name} must be {known[name].__name__}, not {value!r}.")
+        if not fits and not (known[name] is float and type(value) is int):
+            raise RecipeError(f"{group}.{name} must be {known[name].__name__}, not {value!r}.")
     return given
 
+
 def training_settings(
-    given:dict, # a recipe's `training`
-)->TrainingSettings:
-    "Return settings with a recipe's values. Raises `UnknownNameError` and `RecipeError`."
+    given: dict,  # a recipe's `training`
+) -> TrainingSettings:
+    """Return settings with a recipe's values. Raises `UnknownNameError` and `RecipeError`."""
     settings = TrainingSettings(**checked_values(TrainingSettings, given, "training"))
-    if not 0 <= settings.study_share <= 1: raise RecipeError(f"training.study_share must lie between 0 and 1, not {settings.study_share}.")
-    if settings.write_ahead < 1: raise RecipeError(f"training.write_ahead must be 1 or more, not {settings.write_ahead}.")
-    if settings.samples_per_query < 2: raise RecipeError("training.samples_per_query must be 2 or more: a set is compared with the other sets of its query.")
+    if not 0 <= settings.study_share <= 1:
+        raise RecipeError(f"training.study_share must lie between 0 and 1, not {settings.study_share}.")
+    if settings.write_ahead < 1:
+        raise RecipeError(f"training.write_ahead must be 1 or more, not {settings.write_ahead}.")
+    if settings.samples_per_query < 2:
+        raise RecipeError(
+            "training.samples_per_query must be 2 or more: a set is compared with the other sets of its query."
+        )
     return settings
 
 # %% ../nbs/09b_settings.ipynb #4b7e35d6
-REFERENCE_KINDS = ("right", "language", "complete", "fluent")  # what a reward model of ours learns from references alone, see `reward_models`
-OWN_KINDS = ("own", "better")                                  # and what also needs answers of the policy
+# what a reward model of ours learns from references alone, see `reward_models`
+REFERENCE_KINDS = ("right", "language", "complete", "fluent")
+OWN_KINDS = ("own", "better")  # and what also needs answers of the policy
 PREFERENCE_KINDS = REFERENCE_KINDS + OWN_KINDS
+
 
 @dataclass(frozen=True)
 class PreferenceSettings:
-    "All numbers of a preference tuning; a recipe's `preference` gives those that differ."
-    lora_rank:int = 16               # rank of the adapter
-    lora_alpha:int = 32              # its scale is lora_alpha / lora_rank
-    lora_dropout:float = 0.05        # of the adapter's input; TRL's DPO switches all dropout off
-    dpo_learning_rate:float = 5e-6   # highest, after the warm-up
-    online_learning_rate:float = 0.0 # the same for online DPO and GRPO; 0 for DPO's
-    sft_learning_rate:float = 2e-4   # the same for supervised fine-tuning
-    schedule:str = "cosine"          # of the learning rate, a name that transformers knows
-    warm_up:float = 0.05             # share of the steps
-    weight_decay:float = 0.01        # of the adapter's weights
-    epochs:float = 1.0               # passes over the data
-    dpo_epochs:float = 0.0           # the same for DPO; 0 for `epochs`
-    max_length:int = 4096            # tokens of prompt and answer; longer pairs are left out and counted
-    micro_batch:int = 1              # pairs read at once
-    accumulation:int = 8             # micro-batches of an optimiser step
-    beta:float = 0.1                 # of DPO: how dear it is to leave the reference
-    sft_weight:float = 0.0           # of the chosen answers' log-loss beside DPO's; 0 for DPO alone, as the paper has it
-    steps:int = 0                    # optimiser steps; 0 for as many as the epochs need
-    checkpoints:int = 10             # evenly spread over the training; each is evaluated
-    validation_share:float = 0.05    # share of the prompts that is held out
-    chat:bool = False                # a prompt is a user's turn, an answer the assistant's, in the model's chat template
-    one_line:bool = False            # an answer of online training ends with its line, as candidates of one line do
-    generations:int = 8              # answers per prompt in GRPO (online DPO draws 2)
-    max_new_tokens:int = 256         # longest answer in online training
-    temperature:float = 1.0          # of online sampling
-    grpo_kl:float = 0.0              # weight of the KL to the base in GRPO
+    """All numbers of a preference tuning; a recipe's `preference` gives those that differ."""
+
+    lora_rank: int = 16  # rank of the adapter
+    lora_alpha: int = 32  # its scale is lora_alpha / lora_rank
+    lora_dropout: float = 0.05  # of the adapter's input; TRL's DPO switches all dropout off
+    dpo_learning_rate: float = 5e-6  # highest, after the warm-up
+    online_learning_rate: float = 0.0  # the same for online DPO and GRPO; 0 for DPO's
+    sft_learning_rate: float = 2e-4  # the same for supervised fine-tuning
+    schedule: str = "cosine"  # of the learning rate, a name that transformers knows
+    warm_up: float = 0.05  # share of the steps
+    weight_decay: float = 0.01  # of the adapter's weights
+    epochs: float = 1.0  # passes over the data
+    dpo_epochs: float = 0.0  # the same for DPO; 0 for `epochs`
+    max_length: int = 4096  # tokens of prompt and answer; longer pairs are left out and counted
+    micro_batch: int = 1  # pairs read at once
+    accumulation: int = 8  # micro-batches of an optimiser step
+    beta: float = 0.1  # of DPO: how dear it is to leave the reference
+    # of the chosen answers' log-loss beside DPO's; 0 for DPO alone, as the paper has it
+    sft_weight: float = 0.0
+    steps: int = 0  # optimiser steps; 0 for as many as the epochs need
+    checkpoints: int = 10  # evenly spread over the training; each is evaluated
+    validation_share: float = 0.05  # share of the prompts that is held out
+    # a prompt is a user's turn, an answer the assistant's, in the model's chat template
+    chat: bool = False
+    # an answer of online training ends with its line, as candidates of one line do
+    one_line: bool = False
+    generations: int = 8  # answers per prompt in GRPO (online DPO draws 2)
+    max_new_tokens: int = 256  # longest answer in online training
+    temperature: float = 1.0  # of online sampling
+    grpo_kl: float = 0.0  # weight of the KL to the base in GRPO
+
 
 def preference_settings(
-    given:dict, # a recipe's `preference`
-)->PreferenceSettings:
-    "Return settings with a recipe's values. Raises `UnknownNameError` and `RecipeError`."
+    given: dict,  # a recipe's `preference`
+) -> PreferenceSettings:
+    """Return settings with a recipe's values. Raises `UnknownNameError` and `RecipeError`."""
     settings = PreferenceSettings(**checked_values(PreferenceSettings, given, "preference"))
-    for name in ("lora_rank", "lora_alpha", "dpo_learning_rate", "sft_learning_rate", "epochs", "max_length", "micro_batch", "accumulation", "beta", "checkpoints", "max_new_tokens", "temperature"):
-        if getattr(settings, name) <= 0: raise RecipeError(f"preference.{name} must be more than 0, not {getattr(settings, name)}.")
+    for name in (
+        "lora_rank",
+        "lora_alpha",
+        "dpo_learning_rate",
+        "sft_learning_rate",
+        "epochs",
+        "max_length",
+        "micro_batch",
+        "accumulation",
+        "beta",
+        "checkpoints",
+        "max_new_tokens",
+        "temperature",
+    ):
+        if getattr(settings, name) <= 0:
+            raise RecipeError(f"preference.{name} must be more than 0, not {getattr(settings, name)}.")
     for name in ("lora_dropout", "warm_up", "validation_share"):
-        if not 0 <= getattr(settings, name) < 1: raise RecipeError(f"preference.{name} must be 0 or more and below 1, not {getattr(settings, name)}.")
-    if min(settings.steps, settings.dpo_epochs, settings.weight_decay, settings.sft_weight, settings.grpo_kl, settings.online_learning_rate) < 0:
-        raise RecipeError("preference.steps, dpo_epochs, weight_decay, sft_weight, grpo_kl and online_learning_rate must be 0 or more.")
+        if not 0 <= getattr(settings, name) < 1:
+            raise RecipeError(f"preference.{name} must be 0 or more and below 1, not {getattr(settings, name)}.")
+    if (
+        min(
+            settings.steps,
+            settings.dpo_epochs,
+            settings.weight_decay,
+            settings.sft_weight,
+            settings.grpo_kl,
+            settings.online_learning_rate,
+        )
+        < 0
+    ):
+        raise RecipeError(
+            "preference.steps, dpo_epochs, weight_decay, sft_weight, grpo_kl and online_learning_rate must be 0 or"
+            " more."
+        )
     if settings.generations < 2 or (settings.micro_batch * settings.accumulation) % settings.generations:
-        raise RecipeError(f"preference.generations must be 2 or more and divide micro_batch * accumulation ({settings.micro_batch * settings.accumulation}), not {settings.generations}.")
+        raise RecipeError(
+            "preference.generations must be 2 or more and divide micro_batch * accumulation"
+            f" ({settings.micro_batch * settings.accumulation}), not {settings.generations}."
+        )
     return settings

@@ -18,334 +18,598 @@ from .study import FILE_KEYS, Recipe, adapters_needed
 # %% ../nbs/16a_stages.ipynb #f8043ace
 @dataclass(frozen=True)
 class Stage:
-    "A notebook of a study, and what it is run for."
-    name:str                       # its name on the command line, and in the results
-    notebook:str                   # file below nbs/experiments
-    over:tuple[str,...] = ()       # what it is run for: some of "language", "system", "seed" (language or system, not both)
-    after:tuple[str,...] = ()      # stages that come before it, where the study has them
-    files:tuple[str,...] = ("results.parquet",) # what it writes into its run folder; "predictions.parquet" and "results.parquet" are gathered
-    hands:tuple[str,...] = ()      # parameters that its notebook must know, besides recipe, output, seed and `over`
-    experiment:str = ""            # folder below runs/, and key in a recipe's `notebooks`; the name when empty
-    folder:str = ""                # folder of a run when it is not runs/<experiment>/<language or all>/<seed>
-    training:bool = False          # "language" means the languages that are trained on, not those that are evaluated
-    alone:bool = False             # gets all cores
-    trains:bool = False            # its folder holds trainings that know what they were made from, so that another study can begin with them
-    uses:tuple[str,...] = ()       # keys of the recipe that it depends on, "group.key" too; all when empty
+    """A notebook of a study, and what it is run for."""
+
+    name: str  # its name on the command line, and in the results
+    notebook: str  # file below nbs/experiments
+    # what it is run for: some of "language", "system", "seed" (language or system, not both)
+    over: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()  # stages that come before it, where the study has them
+    # what it writes into its run folder; "predictions.parquet" and "results.parquet" are gathered
+    files: tuple[str, ...] = ("results.parquet",)
+    # parameters that its notebook must know, besides recipe, output, seed and `over`
+    hands: tuple[str, ...] = ()
+    experiment: str = ""  # folder below runs/, and key in a recipe's `notebooks`; the name when empty
+    folder: str = ""  # folder of a run when it is not runs/<experiment>/<language or all>/<seed>
+    # "language" means the languages that are trained on, not those that are evaluated
+    training: bool = False
+    alone: bool = False  # gets all cores
+    # its folder holds trainings that know what they were made from, so that another study can begin with them
+    trains: bool = False
+    uses: tuple[str, ...] = ()  # keys of the recipe that it depends on, "group.key" too; all when empty
 
     @property
-    def key(self)->str: return self.experiment or self.name
+    def key(self) -> str:
+        return self.experiment or self.name
 
     @property
-    def part(self)->str:
-        "What distinguishes the runs of a seed: language, system, or nothing."
+    def part(self) -> str:
+        """What distinguishes the runs of a seed: language, system, or nothing."""
         return next((name for name in self.over if name != "seed"), "")
 
-    def place(self,
-        part:str,      # a language or a system; "" for none
-        seed:int|str,  # a seed
-    )->str:
-        "Return the folder of a run, inside the study's folder."
+    def place(
+        self,
+        part: str,  # a language or a system; "" for none
+        seed: int | str,  # a seed
+    ) -> str:
+        """Return the folder of a run, inside the study's folder."""
         return (self.folder or f"runs/{self.key}/{{part}}/{{seed}}").format(part=part or "all", seed=seed)
 
 # %% ../nbs/16a_stages.ipynb #ba5110cd
 _MAIN = ("task", "policy", "k", "methods")
 
-def _croco(*names): return tuple(f"croco.{name}" for name in names)
+
+def _croco(*names):
+    return tuple(f"croco.{name}" for name in names)
+
 
 _WRITING = _croco("engine", "vocabulary", "temperature", "top_p", "max_tokens", "one_line")
-_REWARD = ("policy", "dtype", "languages", "train_languages",
-    *_croco("chat", "question_kinds", "reward_model", "reward_base", "reward_template", "reward_prompts", "reward_kinds", "reward_preferences", "reward_answers", "reward_max_length", "reward_epochs",
-    "reward_learning_rate"), *_WRITING)  # it may learn from answers of the policy
-_CANDIDATES = ("policy", "dtype", "languages", "train_languages",
-    *_croco("chat", "prompts", "prompt_columns", "prompts_in", "kinds", "question_kinds", "translation", "translation_engine", "train_prompts", "max_prompt_length",
-    "k", "other_policy"), *_WRITING)
-_TUNING = ("policy", "dtype", "train_languages", "preference", *_croco("chat", "one_line", "max_tokens", "rule", "prompt_language", "pooled_rewards", "answer_languages",
-                                                                              "validation_prompts", "online_tokens"))
-_ANSWERS = ("policy", "dtype",
-    *_croco("chat", "one_line", "kinds", "question_kinds", "held_out_kinds", "prompts", "test_prompts", "held_out_prompts", "open_prompts", "open_languages", "open_limit",
-    "open_answers", "open_tokens", "max_tokens", "temperature", "top_p", "udhr_articles"))
+_REWARD = (
+    "policy",
+    "dtype",
+    "languages",
+    "train_languages",
+    *_croco(
+        "chat",
+        "question_kinds",
+        "reward_model",
+        "reward_base",
+        "reward_template",
+        "reward_prompts",
+        "reward_kinds",
+        "reward_preferences",
+        "reward_answers",
+        "reward_max_length",
+        "reward_epochs",
+        "reward_learning_rate",
+    ),
+    *_WRITING,
+)  # it may learn from answers of the policy
+_CANDIDATES = (
+    "policy",
+    "dtype",
+    "languages",
+    "train_languages",
+    *_croco(
+        "chat",
+        "prompts",
+        "prompt_columns",
+        "prompts_in",
+        "kinds",
+        "question_kinds",
+        "translation",
+        "translation_engine",
+        "train_prompts",
+        "max_prompt_length",
+        "k",
+        "other_policy",
+    ),
+    *_WRITING,
+)
+_TUNING = (
+    "policy",
+    "dtype",
+    "train_languages",
+    "preference",
+    *_croco(
+        "chat",
+        "one_line",
+        "max_tokens",
+        "rule",
+        "prompt_language",
+        "pooled_rewards",
+        "answer_languages",
+        "validation_prompts",
+        "online_tokens",
+    ),
+)
+_ANSWERS = (
+    "policy",
+    "dtype",
+    *_croco(
+        "chat",
+        "one_line",
+        "kinds",
+        "question_kinds",
+        "held_out_kinds",
+        "prompts",
+        "test_prompts",
+        "held_out_prompts",
+        "open_prompts",
+        "open_languages",
+        "open_limit",
+        "open_answers",
+        "open_tokens",
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "udhr_articles",
+    ),
+)
 
 
-STAGES = {stage.name: stage for stage in (
-    Stage("train", "00_train.ipynb", ("seed",), (), (), (*_MAIN, "train_languages"), folder="training/{seed}", alone=True),
-    Stage("evaluate", "01_main_result.ipynb", ("language", "seed"), ("train",), ("predictions.parquet", "metrics.json"), _MAIN, experiment="main_result"),
-    Stage("ablation", "02_ablation.ipynb"),
-    Stage("reward_sweep", "03_reward_sweep.ipynb"),
-    Stage("consistency", "04_consistency.ipynb"),
-    Stage("embedding_quality", "05_embedding_quality.ipynb"),
-    Stage("low_resource", "06_low_resource.ipynb"),
-    Stage("wide", "07_wide.ipynb"),
-    Stage("linguistic_knowledge", "08_linguistic_knowledge.ipynb"),
-    Stage("scaling", "09_scaling.ipynb"),
-    Stage("unseen_task", "10_unseen_task.ipynb"),
-    Stage("convergence", "11_convergence.ipynb"),
-    Stage("croco_reward_model", "00a_reward_model.ipynb", ("seed",), (), ("facts.json",), alone=True, uses=_REWARD),
-    Stage("croco_candidates", "00b_candidates.ipynb", ("language", "seed"), ("croco_reward_model",), ("pool.parquet",), training=True, uses=_CANDIDATES),
-    Stage("croco_tune", "00c_tune.ipynb", ("system", "seed"), ("croco_candidates",), ("summary.parquet",), alone=True, trains=True, uses=_TUNING),
-    Stage("croco_answers", "00d_answers.ipynb", ("language", "seed"), ("croco_tune",), ("answers.parquet", "losses.parquet"), uses=_ANSWERS),
-    Stage("croco_pairs", "12_croco_pairs.ipynb", ("seed",), ("croco_candidates",)),
-    Stage("croco_tuning", "13_croco_tuning.ipynb", ("seed",), ("croco_answers",)),
-    Stage("croco_on_policy", "14_croco_on_policy.ipynb", ("seed",), ("croco_answers",)),
-    Stage("croco_reward", "15_croco_reward.ipynb", ("seed",), ("croco_candidates",)),
-    Stage("croco_ablation", "16_croco_ablation.ipynb", ("seed",), ("croco_answers",)),
-)}
+STAGES = {
+    stage.name: stage
+    for stage in (
+        Stage(
+            "train",
+            "00_train.ipynb",
+            ("seed",),
+            (),
+            (),
+            (*_MAIN, "train_languages"),
+            folder="training/{seed}",
+            alone=True,
+        ),
+        Stage(
+            "evaluate",
+            "01_main_result.ipynb",
+            ("language", "seed"),
+            ("train",),
+            ("predictions.parquet", "metrics.json"),
+            _MAIN,
+            experiment="main_result",
+        ),
+        Stage("ablation", "02_ablation.ipynb"),
+        Stage("reward_sweep", "03_reward_sweep.ipynb"),
+        Stage("consistency", "04_consistency.ipynb"),
+        Stage("embedding_quality", "05_embedding_quality.ipynb"),
+        Stage("low_resource", "06_low_resource.ipynb"),
+        Stage("wide", "07_wide.ipynb"),
+        Stage("linguistic_knowledge", "08_linguistic_knowledge.ipynb"),
+        Stage("scaling", "09_scaling.ipynb"),
+        Stage("unseen_task", "10_unseen_task.ipynb"),
+        Stage("convergence", "11_convergence.ipynb"),
+        Stage("croco_reward_model", "00a_reward_model.ipynb", ("seed",), (), ("facts.json",), alone=True, uses=_REWARD),
+        Stage(
+            "croco_candidates",
+            "00b_candidates.ipynb",
+            ("language", "seed"),
+            ("croco_reward_model",),
+            ("pool.parquet",),
+            training=True,
+            uses=_CANDIDATES,
+        ),
+        Stage(
+            "croco_tune",
+            "00c_tune.ipynb",
+            ("system", "seed"),
+            ("croco_candidates",),
+            ("summary.parquet",),
+            alone=True,
+            trains=True,
+            uses=_TUNING,
+        ),
+        Stage(
+            "croco_answers",
+            "00d_answers.ipynb",
+            ("language", "seed"),
+            ("croco_tune",),
+            ("answers.parquet", "losses.parquet"),
+            uses=_ANSWERS,
+        ),
+        Stage("croco_pairs", "12_croco_pairs.ipynb", ("seed",), ("croco_candidates",)),
+        Stage("croco_tuning", "13_croco_tuning.ipynb", ("seed",), ("croco_answers",)),
+        Stage("croco_on_policy", "14_croco_on_policy.ipynb", ("seed",), ("croco_answers",)),
+        Stage("croco_reward", "15_croco_reward.ipynb", ("seed",), ("croco_candidates",)),
+        Stage("croco_ablation", "16_croco_ablation.ipynb", ("seed",), ("croco_answers",)),
+    )
+}
 _CROCO = ("croco_pairs", "croco_reward", "croco_tuning", "croco_on_policy", "croco_ablation")
 _SHARED = ("train", "evaluate", "croco_reward_model", "croco_candidates", "croco_tune", "croco_answers")
-EXPERIMENTS = {"main_result": ("train", "evaluate"), "croco": _CROCO, **{name: (name,) for name in STAGES if name not in _SHARED}}
+EXPERIMENTS = {
+    "main_result": ("train", "evaluate"),
+    "croco": _CROCO,
+    **{name: (name,) for name in STAGES if name not in _SHARED},
+}
 STEPS = ("prepare", "gather", "figures", "report")  # what every study has around its stages
 
+
 def stages_of(
-    recipe:Recipe, # a typed recipe
-)->list[Stage]:
-    "Return the stages of a recipe's experiment, each after those that it needs. Raises `UnknownNameError`."
-    if recipe.experiment not in EXPERIMENTS: raise UnknownNameError("experiment", recipe.experiment, EXPERIMENTS)
+    recipe: Recipe,  # a typed recipe
+) -> list[Stage]:
+    """Return the stages of a recipe's experiment, each after those that it needs. Raises `UnknownNameError`."""
+    if recipe.experiment not in EXPERIMENTS:
+        raise UnknownNameError("experiment", recipe.experiment, EXPERIMENTS)
     wanted, found = list(EXPERIMENTS[recipe.experiment]), []
+
     def add(name):
-        if name in found or (name == "train" and not adapters_needed(recipe)): return
-        for before in STAGES[name].after: add(before)
+        if name in found or (name == "train" and not adapters_needed(recipe)):
+            return
+        for before in STAGES[name].after:
+            add(before)
         found.append(name)
-    for name in wanted: add(name)
+
+    for name in wanted:
+        add(name)
     return [STAGES[name] for name in found]
 
 # %% ../nbs/16a_stages.ipynb #8347bc71
 def notebook_path(
-    recipe:Recipe, # a typed recipe
-    stage:Stage,   # one of its stages
-)->Path:
-    "Return the notebook of a stage: the recipe's own one, or the one that ships with the package."
-    path = Path(recipe.notebooks[stage.key]) if stage.key in recipe.notebooks else package_folder("notebooks")/stage.notebook
-    if not path.is_file(): raise RecipeError(f"Recipe {recipe.name}: there is no notebook {path} for {stage.name}.")
+    recipe: Recipe,  # a typed recipe
+    stage: Stage,  # one of its stages
+) -> Path:
+    """Return the notebook of a stage: the recipe's own one, or the one that ships with the package."""
+    path = (
+        Path(recipe.notebooks[stage.key])
+        if stage.key in recipe.notebooks
+        else package_folder("notebooks") / stage.notebook
+    )
+    if not path.is_file():
+        raise RecipeError(f"Recipe {recipe.name}: there is no notebook {path} for {stage.name}.")
     return path.resolve()
 
+
 def declared_parameters(
-    notebook:str|Path, # a notebook with a cell tagged `parameters`
-)->dict[str,str]:
-    "Return the parameters of a notebook with their types. Raises `RecipeError` when it has none."
+    notebook: str | Path,  # a notebook with a cell tagged `parameters`
+) -> dict[str, str]:
+    """Return the parameters of a notebook with their types. Raises `RecipeError` when it has none."""
     import logging, papermill
+
     logging.getLogger("papermill").setLevel(logging.ERROR)
     known = papermill.inspect_notebook(str(notebook))
-    if not known: raise RecipeError(f"{notebook} has no cell tagged `parameters`. Tag the cell with its settings so.")
+    if not known:
+        raise RecipeError(f"{notebook} has no cell tagged `parameters`. Tag the cell with its settings so.")
     return {name: facts["inferred_type_name"] for name, facts in known.items()}
 
+
 def notebook_parameters(
-    recipe:Recipe, # a typed recipe
-    stage:Stage,   # one of its stages
-    seed:int,      # the seed of this run
-    part:str="",   # the language or the system of this run
-)->dict:
-    "Return what papermill hands to a notebook. Its folder is the kernel's own, so no path of this machine is in it."
-    values = {"task": recipe.task, "policy": recipe.policy, "k": recipe.k, "methods": list(recipe.methods), "seed": seed, "recipe": "recipe.yaml",
-              "output": ".", "train_languages": list(recipe.train_languages or recipe.languages), "languages": list(recipe.languages)}
-    if "steps" in recipe.training: values["steps"] = recipe.training["steps"]
-    if stage.part: values[stage.part] = part
-    must = {"recipe", "output", "seed", *stage.hands} | ({stage.part} if stage.part else set()) | ({"steps"} if stage.hands else set())
+    recipe: Recipe,  # a typed recipe
+    stage: Stage,  # one of its stages
+    seed: int,  # the seed of this run
+    part: str = "",  # the language or the system of this run
+) -> dict:
+    """Return what papermill hands to a notebook.
+
+    Its folder is the kernel's own, so no path of this machine is in it.
+    """
+    values = {
+        "task": recipe.task,
+        "policy": recipe.policy,
+        "k": recipe.k,
+        "methods": list(recipe.methods),
+        "seed": seed,
+        "recipe": "recipe.yaml",
+        "output": ".",
+        "train_languages": list(recipe.train_languages or recipe.languages),
+        "languages": list(recipe.languages),
+    }
+    if "steps" in recipe.training:
+        values["steps"] = recipe.training["steps"]
+    if stage.part:
+        values[stage.part] = part
+    must = (
+        {"recipe", "output", "seed", *stage.hands}
+        | ({stage.part} if stage.part else set())
+        | ({"steps"} if stage.hands else set())
+    )
     known = set(values) if must >= set(values) else declared_parameters(notebook_path(recipe, stage))
     return {name: value for name, value in values.items() if name in must or name in known}
 
+
 def check_parameters(
-    notebook:str|Path, # a notebook with a cell tagged `parameters`
-    parameters:dict,   # what shall be handed to it
+    notebook: str | Path,  # a notebook with a cell tagged `parameters`
+    parameters: dict,  # what shall be handed to it
 ):
-    "Raise `RecipeError` when a notebook does not know a parameter, or wants another type."
+    """Raise `RecipeError` when a notebook does not know a parameter, or wants another type."""
     known = declared_parameters(notebook)
-    types:dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
+    types: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
     for name, value in parameters.items():
         if name not in known:
             close = str(UnknownNameError("parameter", name, known))
             raise RecipeError(f"{Path(notebook).name}: {close[0].lower()}{close[1:]}")
         wanted = known[name].split("[")[0].strip()
-        if wanted not in types: continue
+        if wanted not in types:
+            continue
         if not isinstance(value, types[wanted]) or (isinstance(value, bool) and wanted != "bool"):
             raise RecipeError(f"{Path(notebook).name}: {name} must be {known[name]}, not {value!r}.")
 
 # %% ../nbs/16a_stages.ipynb #4c8d168e
 CARRIERS = {"study", "stages", "steps", "runner", "cli"}
 
+
 def imported_modules(
-    text:str, # Python source
-)->set[str]:
-    "Return the modules of this package that a source text imports."
-    names = set(re.findall(r"^\s*from (?:xicl_study)?\.(\w+) import", text, re.M)) | set(re.findall(r"^\s*import xicl_study\.(\w+)", text, re.M))
-    for listed in re.findall(r"^\s*from (?:xicl_study|\.) import (\([^)]*\)|.*)", text, re.M): names |= set(re.findall(r"\w+", listed))
+    text: str,  # Python source
+) -> set[str]:
+    """Return the modules of this package that a source text imports."""
+    names = set(re.findall(r"^\s*from (?:xicl_study)?\.(\w+) import", text, re.M)) | set(
+        re.findall(r"^\s*import xicl_study\.(\w+)", text, re.M)
+    )
+    for listed in re.findall(r"^\s*from (?:xicl_study|\.) import (\([^)]*\)|.*)", text, re.M):
+        names |= set(re.findall(r"\w+", listed))
     return names - CARRIERS
 
+
 def code_fingerprint(
-    *sources:str|Path, # notebooks, or names of this package's modules
-)->str:
-    "Return a name that changes with the code of notebooks and modules and of every module that they import."
+    *sources: str | Path,  # notebooks, or names of this package's modules
+) -> str:
+    """Return a name that changes with the code of notebooks and modules and of every module that they import."""
     import json
+
     package, waiting, seen = package_folder("recipes").parent, list(sources), {}
     while waiting:
         source = waiting.pop()
-        if str(source) in seen: continue
+        if str(source) in seen:
+            continue
         if str(source).endswith(".ipynb"):
-            cells = [[cell["cell_type"], "".join(cell["source"])] for cell in json.loads(Path(source).read_text(encoding="utf-8"))["cells"]]
+            cells = [
+                [cell["cell_type"], "".join(cell["source"])]
+                for cell in json.loads(Path(source).read_text(encoding="utf-8"))["cells"]
+            ]
             text, seen[str(source)] = "\n".join(body for kind, body in cells if kind == "code"), fingerprint(cells)
         else:
-            path = package/f"{source}.py"
-            if not path.is_file(): continue
+            path = package / f"{source}.py"
+            if not path.is_file():
+                continue
             text = path.read_text(encoding="utf-8")
             seen[str(source)] = fingerprint(ast.dump(ast.parse(text)))
         waiting += sorted(imported_modules(text))
     return fingerprint({Path(name).name: value for name, value in seen.items()})
 
+
 def step_name(
-    step:str,        # a stage's name, or one of `STEPS`
-    part:str="",     # of a stage that is run for languages or systems
-    seed:int|str="", # of a stage that is run for seeds
-)->str:
-    "Return the name of a step's log files."
+    step: str,  # a stage's name, or one of `STEPS`
+    part: str = "",  # of a stage that is run for languages or systems
+    seed: int | str = "",  # of a stage that is run for seeds
+) -> str:
+    """Return the name of a step's log files."""
     return "-".join(str(piece) for piece in (step, part, seed) if piece != "")
 
 # %% ../nbs/16a_stages.ipynb #3b7b3052
 @dataclass(frozen=True)
 class Run:
-    "One execution of a stage's notebook."
-    stage:Stage # what is executed
-    part:str    # the language or the system, "" for neither
-    seed:int    # the seed
+    """One execution of a stage's notebook."""
+
+    stage: Stage  # what is executed
+    part: str  # the language or the system, "" for neither
+    seed: int  # the seed
 
     @property
-    def name(self)->str: return step_name(self.stage.name, self.part, self.seed if "seed" in self.stage.over else "")
+    def name(self) -> str:
+        return step_name(self.stage.name, self.part, self.seed if "seed" in self.stage.over else "")
 
     @property
-    def folder(self)->str: return self.stage.place(self.part, self.seed)
+    def folder(self) -> str:
+        return self.stage.place(self.part, self.seed)
 
     @property
-    def wildcards(self)->dict[str,str]:
-        "What the run is for, by name."
+    def wildcards(self) -> dict[str, str]:
+        """What the run is for, by name."""
         return {name: str(self.seed) if name == "seed" else self.part for name in self.stage.over}
 
     @property
-    def files(self)->list[str]: return [f"{self.folder}/{name}" for name in ("notebook.ipynb", *self.stage.files)]
+    def files(self) -> list[str]:
+        return [f"{self.folder}/{name}" for name in ("notebook.ipynb", *self.stage.files)]
+
 
 @dataclass(frozen=True)
 class Plan:
-    "The steps of a study."
-    recipe:Recipe             # what they are made from
-    stages:tuple[Stage,...]   # in the order of their needs
-    runs:tuple[Run,...]       # all executions, in the same order
-    adapters:list[str]        # the trained weights that the methods use
-    code:dict[str,str]        # step -> fingerprint of its code
-    data:str                  # fingerprint of the data
+    """The steps of a study."""
 
-    def run(self,
-        step:str,         # a stage's name
-        part:str="",      # a language or a system
-        seed:int|str="",  # a seed; "" where the stage is not run for seeds
-    )->Run:
-        "Return a run by what it is run for. Raises `UnknownNameError`."
+    recipe: Recipe  # what they are made from
+    stages: tuple[Stage, ...]  # in the order of their needs
+    runs: tuple[Run, ...]  # all executions, in the same order
+    adapters: list[str]  # the trained weights that the methods use
+    code: dict[str, str]  # step -> fingerprint of its code
+    data: str  # fingerprint of the data
+
+    def run(
+        self,
+        step: str,  # a stage's name
+        part: str = "",  # a language or a system
+        seed: int | str = "",  # a seed; "" where the stage is not run for seeds
+    ) -> Run:
+        """Return a run by what it is run for. Raises `UnknownNameError`."""
         name = step_name(step, part, seed)
         for run in self.runs:
-            if run.name == name: return run
+            if run.name == name:
+                return run
         raise UnknownNameError("run", name, [run.name for run in self.runs])
 
-    def training_seed(self,
-        seed:int, # an evaluation's seed
-    )->int|None:
-        "Return the training that an evaluation uses, or None."
+    def training_seed(
+        self,
+        seed: int,  # an evaluation's seed
+    ) -> int | None:
+        """Return the training that an evaluation uses, or None."""
         trains = [run.seed for run in self.runs if run.stage.name == "train"]
         chosen = self.recipe.training_seeds or self.recipe.seeds
         return chosen[self.recipe.seeds.index(int(seed)) % len(chosen)] if trains else None
 
-    def before(self,
-        run:Run, # a run
-    )->dict[str,list[Run]]:
-        "Return the runs that must stand before a run, by stage."
+    def before(
+        self,
+        run: Run,  # a run
+    ) -> dict[str, list[Run]]:
+        """Return the runs that must stand before a run, by stage."""
         found = {}
         for name in run.stage.after:
             runs = [other for other in self.runs if other.stage.name == name]
-            if not runs: continue
+            if not runs:
+                continue
             if "seed" in run.stage.over and "seed" in runs[0].stage.over:
                 seed = self.training_seed(run.seed) if name == "train" else run.seed
                 runs = [other for other in runs if other.seed == seed]
-            if run.stage.part and run.stage.part == runs[0].stage.part: runs = [other for other in runs if other.part == run.part]
-            if runs: found[name] = runs
+            if run.stage.part and run.stage.part == runs[0].stage.part:
+                runs = [other for other in runs if other.part == run.part]
+            if runs:
+                found[name] = runs
         return found
 
-    def needs(self,
-        run:Run, # a run
-    )->list[str]:
-        "Return the files that must stand before a run."
+    def needs(
+        self,
+        run: Run,  # a run
+    ) -> list[str]:
+        """Return the files that must stand before a run."""
         return [f"{other.folder}/notebook.ipynb" for runs in self.before(run).values() for other in runs]
 
-    def gathered(self)->list[str]:
-        "Return the files that `gather` reads."
-        return [path for run in self.runs for path in run.files if path.endswith(("/predictions.parquet", "/results.parquet"))]
+    def gathered(self) -> list[str]:
+        """Return the files that `gather` reads."""
+        return [
+            path
+            for run in self.runs
+            for path in run.files
+            if path.endswith(("/predictions.parquet", "/results.parquet"))
+        ]
 
-    def tables(self)->list[str]:
-        "Return the files that `gather` makes."
-        return ["results.parquet", *(["comparisons.parquet"] if any(stage.name == "evaluate" for stage in self.stages) else [])]
+    def tables(self) -> list[str]:
+        """Return the files that `gather` makes."""
+        return [
+            "results.parquet",
+            *(["comparisons.parquet"] if any(stage.name == "evaluate" for stage in self.stages) else []),
+        ]
 
-    def files(self)->list[str]:
-        "Return every file that a complete study holds; Snakemake makes again those that are missing."
-        return ["prepared.json", *(path for run in self.runs for path in run.files), *self.tables(), "figures/captions.json", "report.html"]
+    def files(self) -> list[str]:
+        """Return every file that a complete study holds; Snakemake makes again those that are missing."""
+        return [
+            "prepared.json",
+            *(path for run in self.runs for path in run.files),
+            *self.tables(),
+            "figures/captions.json",
+            "report.html",
+        ]
 
-    def lost(self,
-        failed, # names of runs that failed
-    )->set[str]:
-        "Return the names of the runs that cannot stand: those that failed, and those that have nothing left of a stage that they need."
+    def lost(
+        self,
+        failed,  # names of runs that failed
+    ) -> set[str]:
+        """Return the names of the runs that cannot stand: those that failed, and those that have nothing left of a
+        stage that they need.
+        """
         gone = set(failed)
         for run in self.runs:
-            if any(all(other.name in gone for other in runs) for runs in self.before(run).values()): gone.add(run.name)
+            if any(all(other.name in gone for other in runs) for runs in self.before(run).values()):
+                gone.add(run.name)
         return gone & {run.name for run in self.runs}
 
-    def changed(self,
-        step:str,        # a stage's name, or one of `STEPS`
-        part:str="",     # a language or a system
-        seed:int|str="", # a seed
-    )->str:
-        "Return a name that changes when the step has to be done again."
+    def changed(
+        self,
+        step: str,  # a stage's name, or one of `STEPS`
+        part: str = "",  # a language or a system
+        seed: int | str = "",  # a seed
+    ) -> str:
+        """Return a name that changes when the step has to be done again."""
         recipe = asdict(self.recipe)
-        shared = [recipe[key] for key in ("task", "policy", "encoder", "k", "label_words", "vocabulary", "writing_seeds", "dtype")]
-        training = [recipe["training"], recipe["train_languages"] or recipe["languages"]] if any(stage.name == "train" for stage in self.stages) else []
+        shared = [
+            recipe[key]
+            for key in ("task", "policy", "encoder", "k", "label_words", "vocabulary", "writing_seeds", "dtype")
+        ]
+        training = (
+            [recipe["training"], recipe["train_languages"] or recipe["languages"]]
+            if any(stage.name == "train" for stage in self.stages)
+            else []
+        )
         items = [recipe[key] for key in ("methods", "test_items", "split", "evaluation", "sheets")]
-        own:list|dict
-        if step == "prepare": own = [recipe[key] for key in ("task", "policy", "encoder", *(["croco"] if recipe["croco"] else []))]
-        elif step == "train": own = [shared, training, int(seed)]
-        elif step == "evaluate": own = [shared, training, items, part, int(seed), self.training_seed(int(seed))]
+        own: list | dict
+        if step == "prepare":
+            own = [recipe[key] for key in ("task", "policy", "encoder", *(["croco"] if recipe["croco"] else []))]
+        elif step == "train":
+            own = [shared, training, int(seed)]
+        elif step == "evaluate":
+            own = [shared, training, items, part, int(seed), self.training_seed(int(seed))]
         elif step == "gather":
             evaluated = [[run.part, run.seed] for run in self.runs if run.stage.name == "evaluate"]
             others = [run.name for run in self.runs if run.stage.name not in ("train", "evaluate")]
             own = [recipe["name"], recipe["evaluation"], evaluated, *([others] if others else [])]
-        elif step in STEPS: own = recipe
-        else: own = self._own(self.run(step, part, seed))
+        elif step in STEPS:
+            own = recipe
+        else:
+            own = self._own(self.run(step, part, seed))
         return fingerprint(own, self.code[step], self.data)
 
     def _own(self, run):
-        "What a run is made from: its part of the recipe, and the runs before it."
-        recipe, left_out = asdict(self.recipe), {"name", "description", "notebooks", *(("languages",) if run.stage.part == "language" else ())}
+        """What a run is made from: its part of the recipe, and the runs before it."""
+        recipe, left_out = (
+            asdict(self.recipe),
+            {
+                "name",
+                "description",
+                "notebooks",
+                *(("languages",) if run.stage.part == "language" else ()),
+            },
+        )
+
         def found(key):
             group, _, inner = key.partition(".")
             return recipe[group].get(inner) if inner else recipe[group]
+
         values = {key: found(key) for key in run.stage.uses or [key for key in recipe if key not in left_out]}
-        before = [self.changed(other.stage.name, other.part, other.seed if "seed" in other.stage.over else "") for runs in self.before(run).values() for other in runs]
+        before = [
+            self.changed(other.stage.name, other.part, other.seed if "seed" in other.stage.over else "")
+            for runs in self.before(run).values()
+            for other in runs
+        ]
         return [run.stage.name, values, run.part, run.seed, before]
 
+
 def plan_study(
-    recipe:Recipe, # a checked recipe
-    without=(),    # names of the runs to leave out, because they failed
-)->Plan:
-    "Return the steps of a study."
+    recipe: Recipe,  # a checked recipe
+    without=(),  # names of the runs to leave out, because they failed
+) -> Plan:
+    """Return the steps of a study."""
     stages = stages_of(recipe)
+
     def parts(stage):
-        if stage.part == "language": return (recipe.train_languages or recipe.languages) if stage.training else recipe.languages
+        if stage.part == "language":
+            return (recipe.train_languages or recipe.languages) if stage.training else recipe.languages
         return systems_of(recipe) if stage.part == "system" else [""]
+
     def seeds(stage):
-        if "seed" not in stage.over: return recipe.seeds[:1]
+        if "seed" not in stage.over:
+            return recipe.seeds[:1]
         return (recipe.training_seeds or recipe.seeds) if stage.name == "train" else recipe.seeds
+
     runs = (Run(stage, part, seed) for stage in stages for part in parts(stage) for seed in seeds(stage))
-    code = {"prepare": code_fingerprint("models", "tasks"), "gather": code_fingerprint("evaluation"), "figures": code_fingerprint("figures"),
-            "report": code_fingerprint("report"), **{stage.name: code_fingerprint(notebook_path(recipe, stage)) for stage in stages}}
-    files = [Path(recipe.task)] if Path(recipe.task).is_file() else sorted(path for path in package_folder("data").rglob("*.parquet"))
+    code = {
+        "prepare": code_fingerprint("models", "tasks"),
+        "gather": code_fingerprint("evaluation"),
+        "figures": code_fingerprint("figures"),
+        "report": code_fingerprint("report"),
+        **{stage.name: code_fingerprint(notebook_path(recipe, stage)) for stage in stages},
+    }
+    files = (
+        [Path(recipe.task)]
+        if Path(recipe.task).is_file()
+        else sorted(path for path in package_folder("data").rglob("*.parquet"))
+    )
     files += [Path(recipe.croco[key]) for key in FILE_KEYS if Path(str(recipe.croco.get(key) or ".")).is_file()]
-    folders = [str(place) for place in (recipe.task, recipe.policy, recipe.encoder, *(recipe.croco.get(key) or "" for key in FILE_KEYS))]
+    folders = [
+        str(place)
+        for place in (recipe.task, recipe.policy, recipe.encoder, *(recipe.croco.get(key) or "" for key in FILE_KEYS))
+    ]
     data = fingerprint([*([path.name, sha256(path)] for path in files), *filter(None, map(folder_state, folders))])
-    return Plan(recipe, tuple(stages), tuple(run for run in runs if run.name not in set(without)), adapters_needed(recipe), code, data)
+    return Plan(
+        recipe,
+        tuple(stages),
+        tuple(run for run in runs if run.name not in set(without)),
+        adapters_needed(recipe),
+        code,
+        data,
+    )
+
 
 def systems_of(
-    recipe:Recipe, # a checked recipe
-)->list[str]:
-    "Return the trained systems that a recipe's preference pipeline compares."
+    recipe: Recipe,  # a checked recipe
+) -> list[str]:
+    """Return the trained systems that a recipe's preference pipeline compares."""
     from xicl_study.croco_settings import croco_systems
+
     return croco_systems(recipe.croco, recipe.experiment)

@@ -10,283 +10,449 @@ __all__ = ['PACKAGES', 'RESULT_COLUMNS', 'STORES', 'notebook_shell', 'draw_bar',
 # %% ../nbs/16b_steps.ipynb #c37d8dac
 import contextlib, io, json, os, sys
 from pathlib import Path
-from .storage import (DataError, ResourceError, StudyError, UnknownNameError, available_cores, package_folder, read_parquet, write_json,
-                                write_parquet, write_text)
+from xicl_study.storage import (
+    DataError,
+    ResourceError,
+    StudyError,
+    UnknownNameError,
+    available_cores,
+    package_folder,
+    read_parquet,
+    write_json,
+    write_parquet,
+    write_text,
+)
 from .stages import STEPS, Plan, Run, notebook_parameters, notebook_path, plan_study, step_name
 from .study import Recipe, load_recipe, models_of
 
 # %% ../nbs/16b_steps.ipynb #f6a3842e
 def notebook_shell():
-    "Return the shell of the notebook that this process runs, or None when it runs none."
+    """Return the shell of the notebook that this process runs, or None when it runs none."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return shell if hasattr(shell, "kernel") else None
 
+
 def draw_bar(
-    shell,     # of the running notebook
-    done:int,  # units of work that are finished
-    total:int, # units of work in all; a cell has one bar for each total
-    note:str,  # what is being done, in a few words
+    shell,  # of the running notebook
+    done: int,  # units of work that are finished
+    total: int,  # units of work in all; a cell has one bar for each total
+    note: str,  # what is being done, in a few words
 ):
-    "Draw or redraw a progress bar below the running cell, at most a hundred times."
+    """Draw or redraw a progress bar below the running cell, at most a hundred times."""
     from IPython.display import display, update_display
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     drawn, place = shell.meta.setdefault("progress_bars", {}), f"progress-{shell.execution_count}-{total}"
     share = done * 100 // total if total else 100
-    if drawn.get(place) == share: return
+    if drawn.get(place) == share:
+        return
     bars = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     bars.add_task(note, completed=done, total=total)
     (update_display if place in drawn else display)(bars.make_tasks_table(bars.tasks), display_id=place)
     drawn[place] = share
 
+
 def report_progress(
-    done:int,    # units of work that are finished
-    total:int,   # units of work in all
-    note:str="", # what is being done, in a few words
+    done: int,  # units of work that are finished
+    total: int,  # units of work in all
+    note: str = "",  # what is being done, in a few words
 ):
-    "Tell how far a long computation is: to the command line when a study runs, as a bar in a notebook, else as printed text."
+    """Tell how far a long computation is: to the command line when a study runs, as a bar in a notebook, else as
+    printed text.
+    """
     path = os.environ.get("XICL_PROGRESS")
-    if path: write_json(path, {"done": done, "total": total, "note": note})
+    if path:
+        write_json(path, {"done": done, "total": total, "note": note})
     shell = notebook_shell()
-    if shell is not None: draw_bar(shell, done, total, note or "progress")
-    elif not path and total and (done == total or done * 10 // total != (done - 1) * 10 // total): print(f"{note or 'progress'}: {done} of {total}", flush=True)
+    if shell is not None:
+        draw_bar(shell, done, total, note or "progress")
+    elif not path and total and (done == total or done * 10 // total != (done - 1) * 10 // total):
+        print(f"{note or 'progress'}: {done} of {total}", flush=True)
 
 # %% ../nbs/16b_steps.ipynb #830b910a
 def prepare_study(
-    recipe:Recipe, # a checked recipe
-    folder:Path,   # the study's folder
+    recipe: Recipe,  # a checked recipe
+    folder: Path,  # the study's folder
 ):
-    "Install and convert the models, look at the data in every language, and write `prepared.json` with what was said (terms of use)."
+    """Install and convert the models, look at the data in every language, and write `prepared.json` with what was said
+    (terms of use).
+    """
     from xicl_study.models import prepare
     from xicl_study.tasks import load_task
+
     said = io.StringIO()
     try:
-        with contextlib.redirect_stdout(said): prepare(*models_of(recipe))
-    finally: print(said.getvalue(), flush=True)
+        with contextlib.redirect_stdout(said):
+            prepare(*models_of(recipe))
+    finally:
+        print(said.getvalue(), flush=True)
     if recipe.croco:
         from xicl_study.croco_data import prepare_croco
+
         found = prepare_croco(recipe, report_progress, folder)
     else:
         task, found = load_task(recipe.task), {}
         for position, code in enumerate(recipe.languages):
             found[code] = len(task.examples(code, recipe.split, limit=recipe.test_items))
-            if not found[code]: raise DataError(f"Task {task.name} has no {recipe.split} items in {code}.")
+            if not found[code]:
+                raise DataError(f"Task {task.name} has no {recipe.split} items in {code}.")
             report_progress(position + 1, len(recipe.languages), "data")
-    write_json(folder/"prepared.json", {"policy": recipe.policy, "encoder": recipe.encoder, "items": found, "notes": said.getvalue().splitlines(),
-                                        "made_from": plan_study(recipe).changed("prepare")})
+    write_json(
+        folder / "prepared.json",
+        {
+            "policy": recipe.policy,
+            "encoder": recipe.encoder,
+            "items": found,
+            "notes": said.getvalue().splitlines(),
+            "made_from": plan_study(recipe).changed("prepare"),
+        },
+    )
 
 # %% ../nbs/16b_steps.ipynb #cffe228e
-PACKAGES = ("xicl-study", "torch", "transformers", "trl", "peft", "datasets", "accelerate", "numpy", "pandas", "pyarrow", "papermill", "snakemake")
+PACKAGES = (
+    "xicl-study",
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "datasets",
+    "accelerate",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "papermill",
+    "snakemake",
+)
+
 
 def environment(
-    recipe:Recipe, # the study in question
-)->dict:
-    "Return what a study ran with: versions, git commit where there is one, hardware, seeds."
+    recipe: Recipe,  # the study in question
+) -> dict:
+    """Return what a study ran with: versions, git commit where there is one, hardware, seeds."""
     import platform, subprocess
     from importlib.metadata import PackageNotFoundError, version
     from xicl_study import __version__
+
     def version_of(name):
-        try: return version(name)
-        except PackageNotFoundError: return __version__ if name == "xicl-study" else None
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return __version__ if name == "xicl-study" else None
+
     def git(*arguments):
-        try: done = subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=package_folder("recipes").parent, timeout=10)
-        except (OSError, subprocess.SubprocessError): return None
+        try:
+            done = subprocess.run(
+                ["git", *arguments], capture_output=True, text=True, cwd=package_folder("recipes").parent, timeout=10
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
         return done.stdout.strip() if done.returncode == 0 else None
-    try: memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
-    except (AttributeError, ValueError, OSError): memory = None
-    inside = git("ls-files", "--error-unmatch", "storage.py") is not None  # not the repository that a virtual environment happens to lie in
-    return {"python": platform.python_version(), "packages": {name: version_of(name) for name in PACKAGES},
-            "commit": git("rev-parse", "HEAD") if inside else None, "uncommitted_changes": bool(git("status", "--porcelain", ".")) if inside else None,
-            "system": f"{platform.system()} {platform.machine()}", "cores": available_cores(), "memory_gb": memory,
-            "threads": os.environ.get("OMP_NUM_THREADS"), "seeds": recipe.seeds}
+
+    try:
+        memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
+    except (AttributeError, ValueError, OSError):
+        memory = None
+    # not the repository that a virtual environment happens to lie in
+    inside = git("ls-files", "--error-unmatch", "storage.py") is not None
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version_of(name) for name in PACKAGES},
+        "commit": git("rev-parse", "HEAD") if inside else None,
+        "uncommitted_changes": bool(git("status", "--porcelain", ".")) if inside else None,
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": available_cores(),
+        "memory_gb": memory,
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+        "seeds": recipe.seeds,
+    }
 
 # %% ../nbs/16b_steps.ipynb #b48a74a7
 def execute_notebook(
-    notebook:str|Path,     # the notebook to run
-    destination:str|Path,  # where the executed notebook shall stand
-    parameters:dict,       # checked by `check_parameters`
-    log:str|Path,          # where it is executed, and stays when it fails
-    folder:str|Path=".",   # the kernel's working folder
+    notebook: str | Path,  # the notebook to run
+    destination: str | Path,  # where the executed notebook shall stand
+    parameters: dict,  # checked by `check_parameters`
+    log: str | Path,  # where it is executed, and stays when it fails
+    folder: str | Path = ".",  # the kernel's working folder
 ):
-    "Run a notebook from top to bottom in a fresh kernel. Raises `StudyError` with the failing cell's error line."
+    """Run a notebook from top to bottom in a fresh kernel. Raises `StudyError` with the failing cell's error line."""
     import logging, papermill
+
     logging.getLogger("papermill").setLevel(logging.WARNING)
     log, destination = Path(log), Path(destination)
-    for path in (log, destination): path.parent.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # a kernel that the user once installed elsewhere must not be taken
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")      # libraries' warnings name folders of this machine, and a reader cannot act on them
-    for name in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"): os.environ.setdefault(name, "1")  # widgets, whose states would be most of a notebook
+    for path in (log, destination):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    # a kernel that the user once installed elsewhere must not be taken
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+    # libraries' warnings name folders of this machine, and a reader cannot act on them
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    # widgets, whose states would be most of a notebook
+    for name in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"):
+        os.environ.setdefault(name, "1")
     try:
-        papermill.execute_notebook(str(notebook), str(log), parameters, kernel_name="python3", cwd=str(folder), progress_bar=False, log_output=True)
+        papermill.execute_notebook(
+            str(notebook),
+            str(log),
+            parameters,
+            kernel_name="python3",
+            cwd=str(folder),
+            progress_bar=False,
+            log_output=True,
+        )
     except papermill.PapermillExecutionError as error:
         own = {kind.__name__ for kind in _kinds(StudyError)}
         line = (str(error.evalue).strip() or "no message").splitlines()[0]
         raise StudyError(line if error.ename in own else f"{error.ename}: {line}") from error
     except Exception as error:
-        if type(error).__name__ != "DeadKernelError": raise
-        raise ResourceError("The notebook's process was ended from outside, most often for lack of memory. Try a smaller model or --workers 1.") from error
+        if type(error).__name__ != "DeadKernelError":
+            raise
+        raise ResourceError(
+            "The notebook's process was ended from outside, most often for lack of memory. Try a smaller model or"
+            " --workers 1."
+        ) from error
     executed = json.loads(log.read_text(encoding="utf-8"))
-    executed["metadata"]["papermill"].update(input_path=Path(notebook).name, output_path=destination.name)  # no path of this machine
+    # no path of this machine
+    executed["metadata"]["papermill"].update(input_path=Path(notebook).name, output_path=destination.name)
     write_text(destination, json.dumps(executed, indent=1, ensure_ascii=False) + "\n")
     log.unlink()
 
+
 def _kinds(
-    kind:type, # a class
-)->list[type]:
-    "Return a class and all that derive from it."
+    kind: type,  # a class
+) -> list[type]:
+    """Return a class and all that derive from it."""
     return [kind, *(below for child in kind.__subclasses__() for below in _kinds(child))]
 
 # %% ../nbs/16b_steps.ipynb #61e4f428
 def fresh_folder(
-    path:Path,   # a run's folder
-    changed:str, # name of what the run is made from
-)->Path:
-    "Return a folder for a run, emptied when it was made from something else."
+    path: Path,  # a run's folder
+    changed: str,  # name of what the run is made from
+) -> Path:
+    """Return a folder for a run, emptied when it was made from something else."""
     import shutil
-    mark = path/".made_from"
-    if path.is_dir() and (not mark.is_file() or mark.read_text(encoding="utf-8") != changed): shutil.rmtree(path)
+
+    mark = path / ".made_from"
+    if path.is_dir() and (not mark.is_file() or mark.read_text(encoding="utf-8") != changed):
+        shutil.rmtree(path)
     path.mkdir(parents=True, exist_ok=True)
     write_text(mark, changed)
     return path
 
+
 def run_notebook_step(
-    plan:Plan,         # the study's steps
-    run:Run,           # the one to carry out
-    folder:Path,       # the study's folder
-    force:bool=False,  # remove what an earlier run left
+    plan: Plan,  # the study's steps
+    run: Run,  # the one to carry out
+    folder: Path,  # the study's folder
+    force: bool = False,  # remove what an earlier run left
 ):
-    "Run the notebook of a stage, and check that it has written what it must."
-    place = folder/run.folder
-    if force: write_text(place/".made_from", "forced")
+    """Run the notebook of a stage, and check that it has written what it must."""
+    place = folder / run.folder
+    if force:
+        write_text(place / ".made_from", "forced")
     fresh_folder(place, plan.changed(run.stage.name, run.part, run.seed if "seed" in run.stage.over else ""))
-    notebook, log = notebook_path(plan.recipe, run.stage), folder/"logs"/f"{run.name}.ipynb"
-    execute_notebook(notebook, place/"notebook.ipynb", notebook_parameters(plan.recipe, run.stage, run.seed, run.part), log, folder)
+    notebook, log = notebook_path(plan.recipe, run.stage), folder / "logs" / f"{run.name}.ipynb"
+    execute_notebook(
+        notebook, place / "notebook.ipynb", notebook_parameters(plan.recipe, run.stage, run.seed, run.part), log, folder
+    )
     for name in run.stage.files:
-        if not (place/name).is_file(): raise DataError(f"The notebook {notebook.name} ended without writing {name}.")
+        if not (place / name).is_file():
+            raise DataError(f"The notebook {notebook.name} ended without writing {name}.")
+
 
 RESULT_COLUMNS = ("study", "experiment", "language", "method", "k", "seed", "metric", "value", "low", "high", "n")
 
+
 def gather(
-    folder:str|Path, # a study's folder
+    folder: str | Path,  # a study's folder
 ):
-    "Write results.parquet, comparisons.parquet (where there are predictions) and environment.json from what the stages have written."
+    """Write results.parquet, comparisons.parquet (where there are predictions) and environment.json from what the
+    stages have written.
+    """
     import pandas as pd
     from xicl_study.evaluation import comparisons_table, results_table
-    folder, recipe = Path(folder), load_recipe(Path(folder)/"recipe.yaml")
+
+    folder, recipe = Path(folder), load_recipe(Path(folder) / "recipe.yaml")
     plan = plan_study(recipe)
-    paths = [folder/name for name in plan.gathered() if (folder/name).is_file()]
-    if not paths: raise DataError(f"{folder} has no predictions or results yet. Run the study first: xicl run")
+    paths = [folder / name for name in plan.gathered() if (folder / name).is_file()]
+    if not paths:
+        raise DataError(f"{folder} has no predictions or results yet. Run the study first: xicl run")
     resamples = {"n_resamples": recipe.evaluation["resamples"]} if "resamples" in recipe.evaluation else {}
     predictions, parts = [read_parquet(path) for path in paths if path.name == "predictions.parquet"], []
     if predictions:
         joined = pd.concat(predictions, ignore_index=True)
         parts.append(results_table(joined, study=recipe.name, experiment=plan.stages[-1].key, **resamples))
-        write_parquet(folder/"comparisons.parquet", comparisons_table(joined, **resamples))
+        write_parquet(folder / "comparisons.parquet", comparisons_table(joined, **resamples))
     for path in paths:
-        if path.name != "results.parquet": continue
+        if path.name != "results.parquet":
+            continue
         part = read_parquet(path)
         missing = set(RESULT_COLUMNS) - {"study"} - set(part.columns)
-        if missing: raise DataError(f"{path} lacks the column(s) {', '.join(sorted(missing))} of a results table.")
+        if missing:
+            raise DataError(f"{path} lacks the column(s) {', '.join(sorted(missing))} of a results table.")
         parts.append(part.assign(study=recipe.name))
     table = pd.concat(parts, ignore_index=True)
-    write_parquet(folder/"results.parquet", table[[*RESULT_COLUMNS, *(name for name in table.columns if name not in RESULT_COLUMNS)]])
-    write_json(folder/"environment.json", environment(recipe))
+    write_parquet(
+        folder / "results.parquet",
+        table[[*RESULT_COLUMNS, *(name for name in table.columns if name not in RESULT_COLUMNS)]],
+    )
+    write_json(folder / "environment.json", environment(recipe))
 
 # %% ../nbs/16b_steps.ipynb #8d20b7a4
 STORES = ("candidates", "reward_models", "prompts", "judge")
 
+
 def reusable_parts(
-    plan:Plan,         # the study's steps
-    folder:str|Path,   # its folder
-    other:str|Path,    # another study's folder
-)->tuple[list[str],dict[Run,list[str]]]:
-    "Return what a study can begin with from another study's folder: names of stores, and run -> names of its finished trainings. Raises `StudyError` when there is nothing."
+    plan: Plan,  # the study's steps
+    folder: str | Path,  # its folder
+    other: str | Path,  # another study's folder
+) -> tuple[list[str], dict[Run, list[str]]]:
+    """Return what a study can begin with from another study's folder: names of stores, and run -> names of its finished
+    trainings.
+
+    Raises `StudyError` when there is nothing.
+    """
     other = Path(other)
-    if not (other/"recipe.yaml").is_file(): raise StudyError(f"There is no study in {other}. Give --reuse the folder of one, for example outputs/croco-laptop.")
-    if other.resolve() == Path(folder).resolve(): raise StudyError(f"--reuse names the study's own folder {other}. Leave it out: what is there is found anyway.")
-    if not plan.recipe.croco: raise StudyError("--reuse is for the preference pipeline. Studies of the closed loop share one cache, and nothing has to be named.")
-    stores = [name for name in STORES if (other/name).is_dir()]
-    if not stores: raise StudyError(f"{other} has no {', '.join(STORES[:-1])} or {STORES[-1]} to begin with. Name the folder of a study that was run, not its published part.")
-    trained = {run: sorted(path.parent.name for path in (other/run.folder).glob("*/training.json")) for run in plan.runs if run.stage.trains}
+    if not (other / "recipe.yaml").is_file():
+        raise StudyError(
+            f"There is no study in {other}. Give --reuse the folder of one, for example outputs/croco-laptop."
+        )
+    if other.resolve() == Path(folder).resolve():
+        raise StudyError(f"--reuse names the study's own folder {other}. Leave it out: what is there is found anyway.")
+    if not plan.recipe.croco:
+        raise StudyError(
+            "--reuse is for the preference pipeline. Studies of the closed loop share one cache, and nothing has to be"
+            " named."
+        )
+    stores = [name for name in STORES if (other / name).is_dir()]
+    if not stores:
+        raise StudyError(
+            f"{other} has no {', '.join(STORES[:-1])} or {STORES[-1]} to begin with. Name the folder of a study that"
+            " was run, not its published part."
+        )
+    trained = {
+        run: sorted(path.parent.name for path in (other / run.folder).glob("*/training.json"))
+        for run in plan.runs
+        if run.stage.trains
+    }
     return stores, {run: names for run, names in trained.items() if names}
 
+
 def _stored_rows(path):
-    "What identifies the rows of a store's shard; nothing for another table, or one that cannot be read."
+    """What identifies the rows of a store's shard; nothing for another table, or one that cannot be read."""
     import pyarrow as pa, pyarrow.parquet as pq
+
     try:
         columns = [name for name in ("key", "reward_model") if name in pq.read_schema(path).names]
-        return set(pq.read_table(path, columns=columns).to_pandas().itertuples(index=False, name=None)) if columns else set()
-    except (pa.ArrowException, OSError): return set()
+        return (
+            set(pq.read_table(path, columns=columns).to_pandas().itertuples(index=False, name=None))
+            if columns
+            else set()
+        )
+    except (pa.ArrowException, OSError):
+        return set()
+
 
 def adopt(
-    source:Path, # a file or a folder of another study
-    place:Path,  # where it shall stand
+    source: Path,  # a file or a folder of another study
+    place: Path,  # where it shall stand
 ):
-    "Copy a file or a folder, without what is hidden, damaged or unfinished. What stands there already stays, a shard with rows that stand there is left out, and what is copied is whole or absent."
+    """Copy a file or a folder, without what is hidden, damaged or unfinished.
+
+    What stands there already stays, a shard with rows that stand there is left out, and what is copied is whole or
+    absent.
+    """
     import shutil
+
     if source.is_dir() and place.is_dir():
         known = set().union(*map(_stored_rows, place.glob("*.parquet")))
         for part in sorted(source.iterdir()):
-            if part.name.startswith(".") or part.name == "damaged" or (part.suffix == ".parquet" and _stored_rows(part) & known): continue
-            adopt(part, place/part.name)
+            if (
+                part.name.startswith(".")
+                or part.name == "damaged"
+                or (part.suffix == ".parquet" and _stored_rows(part) & known)
+            ):
+                continue
+            adopt(part, place / part.name)
     elif not place.exists():
         temporary = place.with_name(f".{place.name}.part")
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(temporary, ignore_errors=True)
-        if source.is_dir(): shutil.copytree(source, temporary, ignore=shutil.ignore_patterns(".*", "damaged", "checkpoints"))
-        else: shutil.copy2(source, temporary)
+        if source.is_dir():
+            shutil.copytree(source, temporary, ignore=shutil.ignore_patterns(".*", "damaged", "checkpoints"))
+        else:
+            shutil.copy2(source, temporary)
         os.replace(temporary, place)
 
+
 def reuse_study(
-    plan:Plan,         # the study's steps
-    folder:str|Path,   # its folder
-    other:str|Path,    # another study's folder, which is only read
-)->str:
-    "Copy what a study can begin with into its folder, and return one line that says what. Raises `StudyError` and `ResourceError`."
+    plan: Plan,  # the study's steps
+    folder: str | Path,  # its folder
+    other: str | Path,  # another study's folder, which is only read
+) -> str:
+    """Copy what a study can begin with into its folder, and return one line that says what.
+
+    Raises `StudyError` and `ResourceError`.
+    """
     folder, other = Path(folder), Path(other)
     stores, trainings = reusable_parts(plan, folder, other)
     try:
-        for name in stores: adopt(other/name, folder/name)
+        for name in stores:
+            adopt(other / name, folder / name)
         for run, names in trainings.items():
-            place = fresh_folder(folder/run.folder, plan.changed(run.stage.name, run.part, run.seed))
+            place = fresh_folder(folder / run.folder, plan.changed(run.stage.name, run.part, run.seed))
             for name in names:
-                if not (place/name).exists(): adopt(other/run.folder/name, place/name)
-    except OSError as error: raise ResourceError(f"{other} cannot be copied to {folder} ({error.strerror or error}). The same command goes on from there.") from error
+                if not (place / name).exists():
+                    adopt(other / run.folder / name, place / name)
+    except OSError as error:
+        raise ResourceError(
+            f"{other} cannot be copied to {folder} ({error.strerror or error}). The same command goes on from there."
+        ) from error
     trained = f"; trainings of {', '.join(dict.fromkeys(run.part for run in trainings))}" if trainings else ""
     return f"From {other}: {', '.join(name.replace('_', ' ') for name in stores)}{trained}."
 
 # %% ../nbs/16b_steps.ipynb #086660ee
 def run_step(
-    step:str,           # one of `STEPS`, a stage's name, or a run's whole name, such as evaluate-sw-0
-    part:str="",        # the language or the system of a stage
-    seed:int|str="",    # the seed of a stage
-    folder:str|Path=".",# the study's folder
-    force:bool=False,   # remove what an earlier run of this step left
-    without=(),         # names of runs that failed and are left out
+    step: str,  # one of `STEPS`, a stage's name, or a run's whole name, such as evaluate-sw-0
+    part: str = "",  # the language or the system of a stage
+    seed: int | str = "",  # the seed of a stage
+    folder: str | Path = ".",  # the study's folder
+    force: bool = False,  # remove what an earlier run of this step left
+    without=(),  # names of runs that failed and are left out
 ):
-    "Carry out one step of a study. On failure its line stands in logs/<step>.error.json, and the error goes on."
+    """Carry out one step of a study. On failure its line stands in logs/<step>.error.json, and the error goes on."""
     folder, name = Path(folder).resolve(), step_name(step, part, seed)
-    problem = folder/"logs"/f"{name}.error.json"
+    problem = folder / "logs" / f"{name}.error.json"
     problem.unlink(missing_ok=True)
-    os.environ["XICL_PROGRESS"] = str(folder/"logs"/"progress"/f"{name}.json")
+    os.environ["XICL_PROGRESS"] = str(folder / "logs" / "progress" / f"{name}.json")
     try:
-        recipe = load_recipe(folder/"recipe.yaml")
+        recipe = load_recipe(folder / "recipe.yaml")
         _carry_out(step, part, seed, folder, force, recipe, without)
     except BaseException as error:
-        line = str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]}"
+        line = (
+            str(error)
+            if isinstance(error, StudyError)
+            else f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]}"
+        )
         write_json(problem, {"step": name, "error": line})
         raise
-    finally: Path(os.environ.pop("XICL_PROGRESS")).unlink(missing_ok=True)
+    finally:
+        Path(os.environ.pop("XICL_PROGRESS")).unlink(missing_ok=True)
+
 
 def _carry_out(step, part, seed, folder, force, recipe, without):
-    "One step, whatever it is."
-    if step == "prepare": return prepare_study(recipe, folder)
-    if step == "gather": return gather(folder)
+    """One step, whatever it is."""
+    if step == "prepare":
+        return prepare_study(recipe, folder)
+    if step == "gather":
+        return gather(folder)
     plan = plan_study(recipe, without)
     if step in ("figures", "report"):
         from xicl_study import experiment_report, figures, gallery, report
+
         main = "comparisons.parquet" in plan.tables()
-        if step == "figures": return figures.study_figures(folder) if main else gallery.gather_figures(folder)
+        if step == "figures":
+            return figures.study_figures(folder) if main else gallery.gather_figures(folder)
         return report.write_report(folder) if main else experiment_report.write_experiment_report(folder)
     name, known = step_name(step, part, seed), {run.name: run for run in plan.runs}
-    if name not in known: raise UnknownNameError("step", name, [*STEPS, *known])
+    if name not in known:
+        raise UnknownNameError("step", name, [*STEPS, *known])
     run_notebook_step(plan, known[name], folder, force)

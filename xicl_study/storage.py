@@ -15,40 +15,55 @@ from typing import Any
 
 # %% ../nbs/00_storage.ipynb #3b5b5af8
 class StudyError(Exception):
-    "A problem that the user can solve; its message says how."
+    """A problem that the user can solve; its message says how."""
+
 
 class UnknownNameError(StudyError):
-    "A language, task, recipe, policy, method or parameter that does not exist."
-    def __init__(self,
-        kind:str,      # what was asked for, for example "language"
-        name:object,   # the name that is unknown
-        known,         # iterable of the names that exist
-        hint:str="",   # one more sentence: what to do
+    """A language, task, recipe, policy, method or parameter that does not exist."""
+
+    def __init__(
+        self,
+        kind: str,  # what was asked for, for example "language"
+        name: object,  # the name that is unknown
+        known,  # iterable of the names that exist
+        hint: str = "",  # one more sentence: what to do
     ):
         import difflib
+
         known = sorted(map(str, known))
         close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
-        advice = f" Did you mean {', '.join(close)}?" if close else f" Known: {', '.join(known[:12])}{' …' if len(known) > 12 else ''}."
+        advice = (
+            f" Did you mean {', '.join(close)}?"
+            if close
+            else f" Known: {', '.join(known[:12])}{' …' if len(known) > 12 else ''}."
+        )
         super().__init__(f"Unknown {kind} {str(name)!r}.{advice}{' ' + hint if hint else ''}")
 
+
 class RecipeError(StudyError):
-    "A recipe or a notebook parameter that is missing, misspelt or of the wrong type."
+    """A recipe or a notebook parameter that is missing, misspelt or of the wrong type."""
+
 
 class DataError(StudyError):
-    "A data file that is missing, empty, damaged, or whose columns or labels are wrong."
+    """A data file that is missing, empty, damaged, or whose columns or labels are wrong."""
+
 
 class ModelError(StudyError):
-    "A model, adapter or checkpoint that cannot be loaded."
+    """A model, adapter or checkpoint that cannot be loaded."""
+
 
 class ResourceError(StudyError):
-    "Too little memory or disk space, or no network where one is needed."
+    """Too little memory or disk space, or no network where one is needed."""
 
 # %% ../nbs/00_storage.ipynb #b3902d73
 @contextlib.contextmanager
 def whole_file(
-    path:str|Path, # where the file shall stand; its folder is made
+    path: str | Path,  # where the file shall stand; its folder is made
 ):
-    "Yield a temporary path that becomes `path` when the block ends without an error. Raises `ResourceError` when the disk is full."
+    """Yield a temporary path that becomes `path` when the block ends without an error.
+
+    Raises `ResourceError` when the disk is full.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=f".part{path.suffix}")
@@ -59,125 +74,182 @@ def whole_file(
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT): raise
-        raise ResourceError(f"No disk space left while writing {path}. Free some space and run the same command again; finished steps are kept.") from error
-    finally: temporary.unlink(missing_ok=True)
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ResourceError(
+            f"No disk space left while writing {path}. Free some space and run the same command again; finished steps"
+            " are kept."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
 
 def write_text(
-    path:str|Path, # file to write
-    text:str,      # its content, stored as UTF-8
+    path: str | Path,  # file to write
+    text: str,  # its content, stored as UTF-8
 ):
-    "Write a text file as a whole."
-    with whole_file(path) as temporary: temporary.write_text(text, encoding="utf-8")
+    """Write a text file as a whole."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
 
 def write_json(
-    path:str|Path, # file to write
-    value:object,  # anything that JSON can hold; paths and numpy numbers become text and numbers
+    path: str | Path,  # file to write
+    value: object,  # anything that JSON can hold; paths and numpy numbers become text and numbers
 ):
-    "Write a JSON file as a whole, readable by people."
-    def plain(item): return item.item() if hasattr(item, "item") else str(item)
+    """Write a JSON file as a whole, readable by people."""
+
+    def plain(item):
+        return item.item() if hasattr(item, "item") else str(item)
+
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=plain) + "\n")
 
+
 def read_json(
-    path:str|Path, # file to read
-)->Any:
-    "Read a JSON file. Raises `DataError` when it is missing or damaged."
-    try: return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error: raise DataError(f"{path} does not exist. Run the step that makes it first.") from error
-    except (ValueError, UnicodeDecodeError) as error: raise DataError(f"{path} is damaged ({error}). Delete it and run the same command again.") from error
+    path: str | Path,  # file to read
+) -> Any:
+    """Read a JSON file. Raises `DataError` when it is missing or damaged."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist. Run the step that makes it first.") from error
+    except (ValueError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is damaged ({error}). Delete it and run the same command again.") from error
 
 # %% ../nbs/00_storage.ipynb #a0044182
 def write_parquet(
-    path:str|Path,       # file to write
-    frame,               # pandas DataFrame
-    metadata:dict|None=None, # text stored in the file's own schema, for example source and licence
+    path: str | Path,  # file to write
+    frame,  # pandas DataFrame
+    metadata: dict | None = None,  # text stored in the file's own schema, for example source and licence
 ):
-    "Write a zstd-compressed parquet file as a whole."
+    """Write a zstd-compressed parquet file as a whole."""
     import pyarrow as pa, pyarrow.parquet as pq
+
     table = pa.Table.from_pandas(frame, preserve_index=False)
     extra = {key: str(value) for key, value in (metadata or {}).items()}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **extra})
-    with whole_file(path) as temporary: pq.write_table(table, temporary, compression="zstd", compression_level=19)
+    with whole_file(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", compression_level=19)
+
 
 def read_parquet(
-    path:str|Path,              # file to read
-    columns:list[str]|None=None,# read only these; all of them must exist
+    path: str | Path,  # file to read
+    columns: list[str] | None = None,  # read only these; all of them must exist
 ):
-    "Read a parquet file into a DataFrame. Raises `DataError` when it is missing, damaged, or lacks a column."
+    """Read a parquet file into a DataFrame. Raises `DataError` when it is missing, damaged, or lacks a column."""
     import pyarrow as pa, pyarrow.parquet as pq
+
     path = Path(path)
-    if not path.is_file(): raise DataError(f"{path} does not exist. Run the step that makes it first.")
+    if not path.is_file():
+        raise DataError(f"{path} does not exist. Run the step that makes it first.")
     try:
         missing = set(columns or []) - set(pq.read_schema(path).names)
-        if missing: raise DataError(f"{path} lacks the column(s) {', '.join(sorted(missing))}. Make the file again with this version.")
+        if missing:
+            raise DataError(
+                f"{path} lacks the column(s) {', '.join(sorted(missing))}. Make the file again with this version."
+            )
         return pq.read_table(path, columns=columns).to_pandas()
     except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path} is damaged or only half written ({str(error).splitlines()[0]}). Delete it and run the same command again.") from error
+        raise DataError(
+            f"{path} is damaged or only half written ({str(error).splitlines()[0]}). Delete it and run the same command"
+            " again."
+        ) from error
 
 # %% ../nbs/00_storage.ipynb #3aafc7d2
 def sha256(
-    path:str|Path, # file to read, in pieces of 1 MiB
-)->str:
-    "Return the SHA-256 checksum of a file, as 64 hexadecimal digits."
+    path: str | Path,  # file to read, in pieces of 1 MiB
+) -> str:
+    """Return the SHA-256 checksum of a file, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
-        while piece := stream.read(1 << 20): digest.update(piece)
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
     return digest.hexdigest()
 
+
 def fingerprint(
-    *values,        # anything that JSON can hold
-    length:int=12,  # hexadecimal digits to keep
-)->str:
-    "Return a short name for some values: equal values give equal names."
+    *values,  # anything that JSON can hold
+    length: int = 12,  # hexadecimal digits to keep
+) -> str:
+    """Return a short name for some values: equal values give equal names."""
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
+
 def folder_state(
-    place:str|Path, # a folder, or a name that is none
-)->str:
-    "Return a name that changes when a file in a folder does (its path, size or time; hidden ones do not count); empty where there is no such folder."
+    place: str | Path,  # a folder, or a name that is none
+) -> str:
+    """Return a name that changes when a file in a folder does (its path, size or time; hidden ones do not count); empty
+    where there is no such folder.
+    """
     folder = Path(place)
-    if not str(place) or not folder.is_dir(): return ""
+    if not str(place) or not folder.is_dir():
+        return ""
     found = ((path.relative_to(folder), path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
-    return fingerprint([[str(path), facts.st_size, facts.st_mtime_ns] for path, facts in found if not any(part.startswith(".") for part in path.parts)])
+    return fingerprint(
+        [
+            [str(path), facts.st_size, facts.st_mtime_ns]
+            for path, facts in found
+            if not any(part.startswith(".") for part in path.parts)
+        ]
+    )
+
 
 def stated_name(
-    name:str, # of a model or a task; it may be a folder
-)->str:
-    "Return the name by which what was made with it is kept: a folder's with its state, any other as it is."
+    name: str,  # of a model or a task; it may be a folder
+) -> str:
+    """Return the name by which what was made with it is kept: a folder's with its state, any other as it is."""
     return f"{name}{folder_state(name)}"
 
 # %% ../nbs/00_storage.ipynb #ff54e07c
-def available_cores()->int:
-    "Return how many processor cores this process may use."
-    try: return len(os.sched_getaffinity(0))
-    except AttributeError: return os.cpu_count() or 1
+def available_cores() -> int:
+    """Return how many processor cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
 
 def package_folder(
-    name:str, # "data", "recipes", "workflow" or "notebooks"
-)->Path:
-    "Return the folder of files that ship with the package, from the wheel or from the repository."
-    inside = Path(str(files("xicl_study")))/name
-    if inside.is_dir(): return inside
-    beside = inside.parent.parent/{"notebooks": "nbs/experiments"}.get(name, name)
-    if beside.is_dir(): return beside
-    raise DataError(f"The package lacks its folder {name!r}. Install it again: pip install --force-reinstall xicl-study")
+    name: str,  # "data", "recipes", "workflow" or "notebooks"
+) -> Path:
+    """Return the folder of files that ship with the package, from the wheel or from the repository."""
+    inside = Path(str(files("xicl_study"))) / name
+    if inside.is_dir():
+        return inside
+    beside = inside.parent.parent / {"notebooks": "nbs/experiments"}.get(name, name)
+    if beside.is_dir():
+        return beside
+    raise DataError(
+        f"The package lacks its folder {name!r}. Install it again: pip install --force-reinstall xicl-study"
+    )
+
 
 def cache_folder(
-    *parts:str, # sub-folders
-)->Path:
-    "Return (and make) a folder of the cache: below `XICL_CACHE`, else `XDG_CACHE_HOME`, else ~/.cache."
-    root = os.environ.get("XICL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home()/".cache")/"xicl_study"
+    *parts: str,  # sub-folders
+) -> Path:
+    """Return (and make) a folder of the cache: below `XICL_CACHE`, else `XDG_CACHE_HOME`, else ~/.cache."""
+    root = (
+        os.environ.get("XICL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xicl_study"
+    )
     folder = Path(root).joinpath(*parts)
-    try: folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error: raise ResourceError(f"Cannot make the cache folder {folder} ({error.strerror}). Set XICL_CACHE to a folder that can be written.") from error
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(
+            f"Cannot make the cache folder {folder} ({error.strerror}). Set XICL_CACHE to a folder that can be written."
+        ) from error
     return folder
 
+
 def require_disk_space(
-    folder:str|Path, # an existing folder on the disk in question
-    n_bytes:int,     # how much is going to be written
+    folder: str | Path,  # an existing folder on the disk in question
+    n_bytes: int,  # how much is going to be written
 ):
-    "Raise `ResourceError` when the disk has less than `n_bytes` free."
+    """Raise `ResourceError` when the disk has less than `n_bytes` free."""
     free = shutil.disk_usage(folder).free
     if free < n_bytes:
-        raise ResourceError(f"{folder} has {free/1e9:.1f} GB free and {n_bytes/1e9:.1f} GB are needed. Free some space, or set XICL_CACHE to another disk.")
+        raise ResourceError(
+            f"{folder} has {free / 1e9:.1f} GB free and {n_bytes / 1e9:.1f} GB are needed. Free some space, or set"
+            " XICL_CACHE to another disk."
+        )

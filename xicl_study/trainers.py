@@ -21,8 +21,17 @@ from trl import GRPOConfig, GRPOTrainer
 from .methods import TRAINED, seed_languages, trained_policies
 from .adapters import add_adapter, save_adapter, using_adapter
 from .models import Policy, check_cache, release_memory, settle_threads
-from .objective import (Course, add_gradients, alone_parts, closed_loop_parts, draw_queries, filtered_sets, make_course, warm_up_parts,
-                                  write_sets)
+from xicl_study.objective import (
+    Course,
+    add_gradients,
+    alone_parts,
+    closed_loop_parts,
+    draw_queries,
+    filtered_sets,
+    make_course,
+    warm_up_parts,
+    write_sets,
+)
 from .prompts import answer_prompt, answers
 from .scoring import score_choices
 from .settings import TrainingSettings, training_settings
@@ -30,166 +39,310 @@ from .storage import ModelError, RecipeError, fingerprint, read_json, stated_nam
 
 # %% ../nbs/11_trainers.ipynb #76cd1d3b
 class ClosedLoopTrainer(GRPOTrainer):
-    "A GRPO trainer whose samples are sets of demonstrations and whose loss is `closed_loop_loss`."
-    def __init__(self,
-        policy:Policy,                # with one trainable adapter, switched on
-        course:Course,                # what to train on
-        folder:str|Path,              # checkpoints lie here
-        callbacks:Sequence[TrainerCallback]=(), # progress and measurements
+    """A GRPO trainer whose samples are sets of demonstrations and whose loss is `closed_loop_loss`."""
+
+    def __init__(
+        self,
+        policy: Policy,  # with one trainable adapter, switched on
+        course: Course,  # what to train on
+        folder: str | Path,  # checkpoints lie here
+        callbacks: Sequence[TrainerCallback] = (),  # progress and measurements
     ):
         from datasets import Dataset
+
         settings = course.settings
         self.policy, self.course = policy, course
-        rounds = -(-settings.steps // settings.write_ahead) * settings.write_ahead  # TRL leaves out a round that is not full
-        self.examples = [example for step in range(rounds) for example in draw_queries(course, settings.queries_per_step, course.seed * 32_452_843 + step)]
+        # TRL leaves out a round that is not full
+        rounds = -(-settings.steps // settings.write_ahead) * settings.write_ahead
+        self.examples = [
+            example
+            for step in range(rounds)
+            for example in draw_queries(course, settings.queries_per_step, course.seed * 32_452_843 + step)
+        ]
         self.written = (-1, [])
-        rows = Dataset.from_dict({"prompt": [example.input for example in self.examples], "number": list(range(len(self.examples)))})
+        rows = Dataset.from_dict(
+            {"prompt": [example.input for example in self.examples], "number": list(range(len(self.examples)))}
+        )
         batch = settings.queries_per_step * settings.samples_per_query
-        config = GRPOConfig(**trainer_arguments(folder, settings.steps, settings, course.seed), per_device_train_batch_size=batch, generation_batch_size=batch * settings.write_ahead,
-                            num_generations=settings.samples_per_query, beta=0.0, remove_unused_columns=False)
-        super().__init__(model=policy.model, reward_funcs=lambda prompts, **_: [0.0] * len(prompts), args=config, train_dataset=rows,
-                         processing_class=policy.tokenizer, callbacks=list(callbacks))
-        self.remove_callback(PrinterCallback)  # it would print every step between a notebook's paragraphs; the log is a table
+        config = GRPOConfig(
+            **trainer_arguments(folder, settings.steps, settings, course.seed),
+            per_device_train_batch_size=batch,
+            generation_batch_size=batch * settings.write_ahead,
+            num_generations=settings.samples_per_query,
+            beta=0.0,
+            remove_unused_columns=False,
+        )
+        super().__init__(
+            model=policy.model,
+            reward_funcs=lambda prompts, **_: [0.0] * len(prompts),
+            args=config,
+            train_dataset=rows,
+            processing_class=policy.tokenizer,
+            callbacks=list(callbacks),
+        )
+        # it would print every step between a notebook's paragraphs; the log is a table
+        self.remove_callback(PrinterCallback)
+
     def _prepare_inputs(self, generation_batch):
-        "Let the policy write its sets, for the queries of a step or of several steps at once."
+        """Let the policy write its sets, for the queries of a step or of several steps at once."""
         step, ahead, n_sets = self.state.global_step, self.course.settings.write_ahead, self.num_generations
         first = step - step % ahead
         examples = [self.examples[number] for number in dict.fromkeys(row["number"] for row in generation_batch)]
-        if self.written[0] != first: self.written = first, write_sets(self.policy, self.course, examples, n_sets, seed=self.course.seed * 1_000_003 + first)
+        if self.written[0] != first:
+            self.written = (
+                first,
+                write_sets(self.policy, self.course, examples, n_sets, seed=self.course.seed * 1_000_003 + first),
+            )
         part = slice((step - first) * len(examples) // ahead, (step - first + 1) * len(examples) // ahead)
-        sets = [replace(item, query=item.query - part.start) for item in self.written[1][part.start * n_sets:part.stop * n_sets]]
+        sets = [
+            replace(item, query=item.query - part.start)
+            for item in self.written[1][part.start * n_sets : part.stop * n_sets]
+        ]
         return {"examples": examples[part], "step": step, "sets": sets}
+
     def _compute_loss(self, model, inputs):
-        "Return the loss of a step and keep its parts for the log."
-        loss, numbers = add_gradients(self.policy, closed_loop_parts(self.policy, self.course, inputs["examples"], inputs["sets"], inputs["step"]))
-        for name, value in numbers.items(): self._metrics["train"][name].append(value)
-        return torch.tensor(loss, requires_grad=True)  # the gradients are there already; the trainer's own call of backward adds nothing
+        """Return the loss of a step and keep its parts for the log."""
+        loss, numbers = add_gradients(
+            self.policy, closed_loop_parts(self.policy, self.course, inputs["examples"], inputs["sets"], inputs["step"])
+        )
+        for name, value in numbers.items():
+            self._metrics["train"][name].append(value)
+        # the gradients are there already; the trainer's own call of backward adds nothing
+        return torch.tensor(loss, requires_grad=True)
+
 
 def trainer_arguments(
-    folder:str|Path,            # checkpoints
-    steps:int,                  # optimiser steps
-    settings:TrainingSettings,  # learning rate and saving
-    seed:int,                   # of order and initialisation
-)->dict:
-    "Return the arguments that all our trainers share; TRL's defaults for accelerators are switched off where there is none."
+    folder: str | Path,  # checkpoints
+    steps: int,  # optimiser steps
+    settings: TrainingSettings,  # learning rate and saving
+    seed: int,  # of order and initialisation
+) -> dict:
+    """Return the arguments that all our trainers share; TRL's defaults for accelerators are switched off where there is
+    none.
+    """
     on_cpu = not torch.cuda.is_available()
-    rising = min(5, steps // 10)  # the first of rising steps has the rate 0: a training of a few steps starts at its highest, or its only step would learn nothing
-    return dict(output_dir=str(folder), max_steps=steps, learning_rate=settings.learning_rate, lr_scheduler_type="cosine", warmup_steps=rising,
-                weight_decay=0.0, max_grad_norm=1.0, logging_steps=1, save_steps=settings.save_every, save_total_limit=1, seed=seed, data_seed=seed,
-                report_to="none", disable_tqdm=True, bf16=False, gradient_checkpointing=False,
-                logging_nan_inf_filter=False,  # transformers would write 0 where the loss is no number, and nobody would see it
-                use_cpu=on_cpu, dataloader_pin_memory=not on_cpu)
+    # the first of rising steps has the rate 0: a training of a few steps starts at its highest, or its only step would
+    # learn nothing
+    rising = min(5, steps // 10)
+    return dict(
+        output_dir=str(folder),
+        max_steps=steps,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=rising,
+        weight_decay=0.0,
+        max_grad_norm=1.0,
+        logging_steps=1,
+        save_steps=settings.save_every,
+        save_total_limit=1,
+        seed=seed,
+        data_seed=seed,
+        report_to="none",
+        disable_tqdm=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        # transformers would write 0 where the loss is no number, and nobody would see it
+        logging_nan_inf_filter=False,
+        use_cpu=on_cpu,
+        dataloader_pin_memory=not on_cpu,
+    )
 
 # %% ../nbs/11_trainers.ipynb #27b7c4f2
 class LossTrainer(Trainer):
-    "A Trainer whose batches are lists of anything and whose loss is a list of functions."
-    def __init__(self,
-        policy:Policy,               # with one trainable adapter
-        rows:Sequence,               # what the loss takes
-        parts_of:Callable,           # (rows of a batch) -> functions for `add_gradients`
-        batch:int,                   # rows in a step
-        arguments:dict,              # from `trainer_arguments`
-        callbacks:Sequence[TrainerCallback]=(), # progress
+    """A Trainer whose batches are lists of anything and whose loss is a list of functions."""
+
+    def __init__(
+        self,
+        policy: Policy,  # with one trainable adapter
+        rows: Sequence,  # what the loss takes
+        parts_of: Callable,  # (rows of a batch) -> functions for `add_gradients`
+        batch: int,  # rows in a step
+        arguments: dict,  # from `trainer_arguments`
+        callbacks: Sequence[TrainerCallback] = (),  # progress
     ):
         self.policy, self.parts_of, self.numbers = policy, parts_of, {}
-        super().__init__(model=policy.model, args=TrainingArguments(**arguments, per_device_train_batch_size=batch, remove_unused_columns=False),
-                         train_dataset=list(rows), data_collator=list, callbacks=list(callbacks))
+        super().__init__(
+            model=policy.model,
+            args=TrainingArguments(**arguments, per_device_train_batch_size=batch, remove_unused_columns=False),
+            train_dataset=list(rows),
+            data_collator=list,
+            callbacks=list(callbacks),
+        )
         self.remove_callback(PrinterCallback)
+
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        "Add the gradients of a batch, and keep the parts of its loss for the log."
+        """Add the gradients of a batch, and keep the parts of its loss for the log."""
         loss, self.numbers = add_gradients(self.policy, self.parts_of(inputs))
         return torch.tensor(loss, requires_grad=True)
-    def _prepare_inputs(self, inputs): return inputs
+
+    def _prepare_inputs(self, inputs):
+        return inputs
+
     def log(self, logs, start_time=None):
-        "Add the parts of the loss to the log."
+        """Add the parts of the loss to the log."""
         super().log({**logs, **(self.numbers if "loss" in logs else {})}, start_time)
 
 # %% ../nbs/11_trainers.ipynb #6dd87969
 class ProgressCallback(TrainerCallback):
-    "Tell the study how far a training is, and stop it when a loss is no number."
-    def __init__(self,
-        title:str,                   # of the training
-        progress:Callable|None,      # called with (done, total, note)
-        measure:Callable|None=None,  # called every `every` steps; returns accuracy on the validation split
-        every:int=20,                # steps
+    """Tell the study how far a training is, and stop it when a loss is no number."""
+
+    def __init__(
+        self,
+        title: str,  # of the training
+        progress: Callable | None,  # called with (done, total, note)
+        measure: Callable | None = None,  # called every `every` steps; returns accuracy on the validation split
+        every: int = 20,  # steps
     ):
         self.title, self.progress, self.measure, self.every = title, progress, measure, every
-        self.trainer:Any = None
+        self.trainer: Any = None
+
     def on_step_end(self, args, state, control, **_):
-        "Report and measure."
+        """Report and measure."""
         release_memory()
-        if self.progress: self.progress(state.global_step, state.max_steps, self.title)
+        if self.progress:
+            self.progress(state.global_step, state.max_steps, self.title)
         if self.measure and (state.global_step % self.every == 0 or state.global_step == state.max_steps):
             self.trainer._metrics["train"]["accuracy_validation"].append(self.measure())
-    def on_log(self, args, state, control, logs=None, **_):
-        "Raise `ModelError` when the loss is not a number."
-        if logs and not math.isfinite(logs.get("loss", 0.0)):
-            raise ModelError(f"{self.title}: the loss is {logs['loss']} at step {state.global_step}. Lower training.learning_rate and run the same command again.")
 
-LOG_COLUMNS = ("step", "loss", "learning_rate", "seconds", "reward", "reward_accuracy", "reward_diversity", "share_accuracy", "share_diversity", "align_kl", "align_kl_reverse",
-               "coherence", "policy_loss", "answer_loss", "kl_base", "leakage", "accuracy_validation")
+    def on_log(self, args, state, control, logs=None, **_):
+        """Raise `ModelError` when the loss is not a number."""
+        if logs and not math.isfinite(logs.get("loss", 0.0)):
+            raise ModelError(
+                f"{self.title}: the loss is {logs['loss']} at step {state.global_step}. Lower training.learning_rate"
+                " and run the same command again."
+            )
+
+
+LOG_COLUMNS = (
+    "step",
+    "loss",
+    "learning_rate",
+    "seconds",
+    "reward",
+    "reward_accuracy",
+    "reward_diversity",
+    "share_accuracy",
+    "share_diversity",
+    "align_kl",
+    "align_kl_reverse",
+    "coherence",
+    "policy_loss",
+    "answer_loss",
+    "kl_base",
+    "leakage",
+    "accuracy_validation",
+)
+
 
 def training_log(
-    history:Sequence[dict], # a trainer's `state.log_history`
-    seconds:float,          # of the whole training
-)->pd.DataFrame:
-    "Return the trainer's own log as a table, one row per optimiser step."
-    rows = [{key: value for key, value in row.items() if isinstance(value, (int, float))} for row in history if "loss" in row]
+    history: Sequence[dict],  # a trainer's `state.log_history`
+    seconds: float,  # of the whole training
+) -> pd.DataFrame:
+    """Return the trainer's own log as a table, one row per optimiser step."""
+    rows = [
+        {key: value for key, value in row.items() if isinstance(value, (int, float))}
+        for row in history
+        if "loss" in row
+    ]
     table = pd.DataFrame(rows)
     table["seconds"] = seconds / max(1, len(rows))
     for column in LOG_COLUMNS:
-        if column not in table: table[column] = float("nan")
-    return table[[*LOG_COLUMNS, *(column for column in ("answer_loss_alone", "accuracy_train", "accuracy_train_alone", "writing_loss", "grad_norm") if column in table)]]
+        if column not in table:
+            table[column] = float("nan")
+    return table[
+        [
+            *LOG_COLUMNS,
+            *(
+                column
+                for column in (
+                    "answer_loss_alone",
+                    "accuracy_train",
+                    "accuracy_train_alone",
+                    "writing_loss",
+                    "grad_norm",
+                )
+                if column in table
+            ),
+        ]
+    ]
+
 
 def run_trainer(
-    trainer:Trainer,      # ready to train
-    policy:Policy,        # that it trains
-    folder:Path,          # of this training
-    facts:dict,           # settings, stored with the result
+    trainer: Trainer,  # ready to train
+    policy: Policy,  # that it trains
+    folder: Path,  # of this training
+    facts: dict,  # settings, stored with the result
 ):
-    "Train, from the last checkpoint where there is one, and save adapter, log and settings."
+    """Train, from the last checkpoint where there is one, and save adapter, log and settings."""
     import shutil
     from transformers.trainer_utils import get_last_checkpoint
+
     checkpoints, started = Path(trainer.args.output_dir), time.perf_counter()
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    try: trainer.train(resume_from_checkpoint=last)
+    try:
+        trainer.train(resume_from_checkpoint=last)
     except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
-        if last is None: raise
-        raise ModelError(f"The checkpoint {last} cannot be read ({str(error).splitlines()[0]}). Delete the folder {checkpoints} and run the same command again; this training starts anew.") from error
-    finally: policy.model.eval()
-    write_parquet(folder/"log.parquet", training_log(trainer.state.log_history, time.perf_counter() - started))
-    save_adapter(policy, "default", folder/"adapter")
-    write_json(folder/"training.json", {**facts, "seconds": time.perf_counter() - started, "resumed_from": Path(last).name if last else None})
+        if last is None:
+            raise
+        raise ModelError(
+            f"The checkpoint {last} cannot be read ({str(error).splitlines()[0]}). Delete the folder {checkpoints} and"
+            " run the same command again; this training starts anew."
+        ) from error
+    finally:
+        policy.model.eval()
+    write_parquet(folder / "log.parquet", training_log(trainer.state.log_history, time.perf_counter() - started))
+    save_adapter(policy, "default", folder / "adapter")
+    write_json(
+        folder / "training.json",
+        {**facts, "seconds": time.perf_counter() - started, "resumed_from": Path(last).name if last else None},
+    )
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 # %% ../nbs/11_trainers.ipynb #fb5d1782
 def validation_accuracy(
-    policy:Policy,               # with the adapter that is on
-    course:Course,               # task, prompts, settings
-    languages:Sequence[str],     # languages to measure
-    n:int,                       # items in all
-)->float:
-    "Return the accuracy with self-written demonstrations on the first validation items of some languages."
-    examples = [example for language in languages for example in course.task.examples(language, "validation", limit=max(1, n // len(languages)), seed=0)]
+    policy: Policy,  # with the adapter that is on
+    course: Course,  # task, prompts, settings
+    languages: Sequence[str],  # languages to measure
+    n: int,  # items in all
+) -> float:
+    """Return the accuracy with self-written demonstrations on the first validation items of some languages."""
+    examples = [
+        example
+        for language in languages
+        for example in course.task.examples(language, "validation", limit=max(1, n // len(languages)), seed=0)
+    ]
     with torch.no_grad():
         sets = write_sets(policy, course, examples, 1, seed=course.seed)
-        prompts = [answer_prompt(course.template, item.demonstrations, example.input) for item, example in zip(sets, examples)]
-        scores = score_choices(policy, prompts, [answers(course.words[example.language]) for example in examples], relative=True)
+        prompts = [
+            answer_prompt(course.template, item.demonstrations, example.input) for item, example in zip(sets, examples)
+        ]
+        scores = score_choices(
+            policy, prompts, [answers(course.words[example.language]) for example in examples], relative=True
+        )
     return float((scores.argmax(axis=1) == course.gold(examples).numpy()).mean())
 
+
 def _start(recipe, parent):
-    "Load a policy with one trainable adapter: a fresh one, or a trained one to go on with."
-    policy, settings = Policy.load(recipe["policy"], dtype=recipe.get("dtype", "auto")), training_settings(recipe.get("training", {}))
+    """Load a policy with one trainable adapter: a fresh one, or a trained one to go on with."""
+    policy, settings = (
+        Policy.load(recipe["policy"], dtype=recipe.get("dtype", "auto")),
+        training_settings(recipe.get("training", {})),
+    )
     add_adapter(policy, "default", rank=settings.lora_rank, alpha=2 * settings.lora_rank, seed=0)
     if parent is not None:
         from peft import set_peft_model_state_dict
         from safetensors.torch import load_file
-        if not check_cache(parent): raise ModelError(f"The adapter in {parent} is missing or damaged. Delete the folder and run the same command again.")
-        set_peft_model_state_dict(policy.model, load_file(parent/"adapter_model.safetensors"), adapter_name="default")
+
+        if not check_cache(parent):
+            raise ModelError(
+                f"The adapter in {parent} is missing or damaged. Delete the folder and run the same command again."
+            )
+        set_peft_model_state_dict(policy.model, load_file(parent / "adapter_model.safetensors"), adapter_name="default")
     return policy
 
+
 def _train_one(name, recipe, folder, seed, facts, parent, progress):
-    "Train one of warm_up, closed_loop and sft."
+    """Train one of warm_up, closed_loop and sft."""
     languages = facts["languages"]
     policy = _start(recipe, parent)
     course, settings = make_course(policy, recipe, seed), training_settings(recipe.get("training", {}))
@@ -198,85 +351,160 @@ def _train_one(name, recipe, folder, seed, facts, parent, progress):
     if name == "closed_loop":
         if settings.validation_items:
             measured = [code for code in languages if code in recipe["languages"]] or languages
-            callback.measure, callback.every = lambda: validation_accuracy(policy, course, measured, settings.validation_items), settings.validate_every
-        trainer = ClosedLoopTrainer(policy, course, folder/"checkpoints", [callback])
+            callback.measure, callback.every = (
+                lambda: validation_accuracy(policy, course, measured, settings.validation_items),
+                settings.validate_every,
+            )
+        trainer = ClosedLoopTrainer(policy, course, folder / "checkpoints", [callback])
         callback.trainer = trainer
     elif name == "sft":
         batch = settings.queries_per_step * settings.samples_per_query + settings.rehearsal_queries
-        drawn = [example for step in range(settings.sft_steps) for example in draw_queries(course, batch, seed * 49_979_687 + step)]
-        trainer = LossTrainer(policy, drawn, lambda rows: alone_parts(policy, course, rows), batch,
-                              trainer_arguments(folder/"checkpoints", settings.sft_steps, settings, seed), [callback])
+        drawn = [
+            example
+            for step in range(settings.sft_steps)
+            for example in draw_queries(course, batch, seed * 49_979_687 + step)
+        ]
+        trainer = LossTrainer(
+            policy,
+            drawn,
+            lambda rows: alone_parts(policy, course, rows),
+            batch,
+            trainer_arguments(folder / "checkpoints", settings.sft_steps, settings, seed),
+            [callback],
+        )
     else:
-        with using_adapter(policy, None): kept = filtered_sets(policy, course, course.pool[:settings.warm_up_queries], progress)
+        with using_adapter(policy, None):
+            kept = filtered_sets(policy, course, course.pool[: settings.warm_up_queries], progress)
         facts = {**facts, "warm_up_kept": len(kept), "warm_up_queries": settings.warm_up_queries}
-        if not kept: raise ModelError("No self-written set of the warm-up led to a right answer. Raise training.warm_up_queries, or set it to 0 and leave out the method warm_up.")
+        if not kept:
+            raise ModelError(
+                "No self-written set of the warm-up led to a right answer. Raise training.warm_up_queries, or set it to"
+                " 0 and leave out the method warm_up."
+            )
         steps = math.ceil(len(kept) / settings.queries_per_step)
-        trainer = LossTrainer(policy, kept, lambda rows: warm_up_parts(policy, course, rows), settings.queries_per_step,
-                              trainer_arguments(folder/"checkpoints", steps, settings, seed), [callback])
+        trainer = LossTrainer(
+            policy,
+            kept,
+            lambda rows: warm_up_parts(policy, course, rows),
+            settings.queries_per_step,
+            trainer_arguments(folder / "checkpoints", steps, settings, seed),
+            [callback],
+        )
     run_trainer(trainer, policy, folder, facts)
 
+
 SETTINGS_OF = {
-    "warm_up": ("items_per_language", "queries_per_step", "samples_per_query", "learning_rate", "lora_rank", "warm_up_queries", "labels", "temperature", "top_k", "max_tokens"),
-    "closed_loop": tuple(part.name for part in fields(TrainingSettings) if part.name not in ("sft_steps", "save_every")),
-    "sft": ("items_per_language", "queries_per_step", "samples_per_query", "rehearsal_queries", "learning_rate", "lora_rank", "study_share", "sft_steps"),
+    "warm_up": (
+        "items_per_language",
+        "queries_per_step",
+        "samples_per_query",
+        "learning_rate",
+        "lora_rank",
+        "warm_up_queries",
+        "labels",
+        "temperature",
+        "top_k",
+        "max_tokens",
+    ),
+    "closed_loop": tuple(
+        part.name for part in fields(TrainingSettings) if part.name not in ("sft_steps", "save_every")
+    ),
+    "sft": (
+        "items_per_language",
+        "queries_per_step",
+        "samples_per_query",
+        "rehearsal_queries",
+        "learning_rate",
+        "lora_rank",
+        "study_share",
+        "sft_steps",
+    ),
 }
 
+
 def training_facts(
-    name:str,    # "warm_up", "closed_loop" or "sft"
-    recipe:dict, # a resolved recipe
-    seed:int,    # of everything that is drawn
-)->dict:
-    "Return all that a training depends on, apart from code and data, and a fingerprint of it; settings that the training does not read are left out."
-    languages, settings = list(recipe.get("train_languages") or recipe["languages"]), asdict(training_settings(recipe.get("training", {})))
-    facts = {"name": name, "policy": recipe["policy"], "task": recipe["task"], "k": recipe["k"], "languages": languages,
-             "own_languages": [code for code in languages if code in recipe["languages"]], "seed": seed,
-             "settings": {key: settings[key] for key in SETTINGS_OF[name]}, "vocabulary": recipe.get("vocabulary", "study"), "label_words": recipe.get("label_words", "english"),
-             "writing_seeds": seed_languages(recipe), "dtype": recipe.get("dtype", "auto")}
+    name: str,  # "warm_up", "closed_loop" or "sft"
+    recipe: dict,  # a resolved recipe
+    seed: int,  # of everything that is drawn
+) -> dict:
+    """Return all that a training depends on, apart from code and data, and a fingerprint of it; settings that the
+    training does not read are left out.
+    """
+    languages, settings = (
+        list(recipe.get("train_languages") or recipe["languages"]),
+        asdict(training_settings(recipe.get("training", {}))),
+    )
+    facts = {
+        "name": name,
+        "policy": recipe["policy"],
+        "task": recipe["task"],
+        "k": recipe["k"],
+        "languages": languages,
+        "own_languages": [code for code in languages if code in recipe["languages"]],
+        "seed": seed,
+        "settings": {key: settings[key] for key in SETTINGS_OF[name]},
+        "vocabulary": recipe.get("vocabulary", "study"),
+        "label_words": recipe.get("label_words", "english"),
+        "writing_seeds": seed_languages(recipe),
+        "dtype": recipe.get("dtype", "auto"),
+    }
     return {**facts, "fingerprint": fingerprint({**facts, "policy": stated_name(recipe["policy"])})}
 
+
 def train_adapter(
-    name:str,                     # "warm_up", "closed_loop" or "sft"
-    recipe:dict,                  # a resolved recipe
-    folder:str|Path,              # of this training
-    seed:int=0,                   # of everything that is drawn
-    parent:str|Path|None=None,    # adapter to go on from; None starts afresh
-    progress:Callable|None=None,  # called with (done, total, note)
-)->Path:
-    "Train one adapter, unless the folder holds it whole and made from the same facts; return its folder."
+    name: str,  # "warm_up", "closed_loop" or "sft"
+    recipe: dict,  # a resolved recipe
+    folder: str | Path,  # of this training
+    seed: int = 0,  # of everything that is drawn
+    parent: str | Path | None = None,  # adapter to go on from; None starts afresh
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> Path:
+    """Train one adapter, unless the folder holds it whole and made from the same facts; return its folder."""
     folder, facts = Path(folder), training_facts(name, recipe, seed)
-    if parent is not None: facts["fingerprint"] = fingerprint(facts["fingerprint"], read_json(Path(parent)/"whole.json"))
-    made = read_json(folder/"training.json") if (folder/"training.json").is_file() else {}
-    if made.get("fingerprint") == facts["fingerprint"] and check_cache(folder/"adapter"): return folder
+    if parent is not None:
+        facts["fingerprint"] = fingerprint(facts["fingerprint"], read_json(Path(parent) / "whole.json"))
+    made = read_json(folder / "training.json") if (folder / "training.json").is_file() else {}
+    if made.get("fingerprint") == facts["fingerprint"] and check_cache(folder / "adapter"):
+        return folder
     settle_threads()
     _train_one(name, recipe, folder, seed, facts, None if parent is None else Path(parent), progress)
     return folder
 
+
 def adapters_of(
-    methods:Sequence[str],     # names of methods
-    settings:TrainingSettings, # of the training
-)->list[str]:
-    "Return the adapters that some methods need, parents first. Raises `RecipeError`."
+    methods: Sequence[str],  # names of methods
+    settings: TrainingSettings,  # of the training
+) -> list[str]:
+    """Return the adapters that some methods need, parents first. Raises `RecipeError`."""
     needed = trained_policies(methods)
-    if "trained" in needed and settings.warm_up_queries and "warm_up" not in needed: needed.insert(0, "warm_up")
-    if "warm_up" in needed and not settings.warm_up_queries: raise RecipeError("The method warm_up needs training.warm_up_queries to be more than 0.")
+    if "trained" in needed and settings.warm_up_queries and "warm_up" not in needed:
+        needed.insert(0, "warm_up")
+    if "warm_up" in needed and not settings.warm_up_queries:
+        raise RecipeError("The method warm_up needs training.warm_up_queries to be more than 0.")
     return [TRAINED[who] for who in needed]
 
+
 def parent_of(
-    name:str,    # "warm_up", "closed_loop" or "sft"
-    recipe:dict, # a resolved recipe
-)->str:
-    "Return the adapter that a training goes on from: the warm-up's for the closed loop, where the recipe has a warm-up; else an empty name."
+    name: str,  # "warm_up", "closed_loop" or "sft"
+    recipe: dict,  # a resolved recipe
+) -> str:
+    """Return the adapter that a training goes on from: the warm-up's for the closed loop, where the recipe has a
+    warm-up; else an empty name.
+    """
     return "warm_up" if name == "closed_loop" and training_settings(recipe.get("training", {})).warm_up_queries else ""
 
+
 def train_study(
-    recipe:dict,                  # a resolved recipe
-    folder:str|Path,              # the trainings lie below it
-    seed:int=0,                   # of everything that is drawn
-    progress:Callable|None=None,  # called with (done, total, note)
-)->dict[str, Path]:
-    "Train the adapters that a recipe's methods need; return the folder of each. Finished ones are kept."
+    recipe: dict,  # a resolved recipe
+    folder: str | Path,  # the trainings lie below it
+    seed: int = 0,  # of everything that is drawn
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> dict[str, Path]:
+    """Train the adapters that a recipe's methods need; return the folder of each. Finished ones are kept."""
     done = {}
     for name in adapters_of(recipe["methods"], training_settings(recipe.get("training", {}))):
         parent = parent_of(name, recipe)
-        done[name] = train_adapter(name, recipe, Path(folder)/name, seed, done[parent]/"adapter" if parent else None, progress)
+        done[name] = train_adapter(
+            name, recipe, Path(folder) / name, seed, done[parent] / "adapter" if parent else None, progress
+        )
     return done

@@ -19,47 +19,58 @@ from .tasks import _text
 
 # %% ../nbs/03c_translation.ipynb #10a320c3
 class Translator(Protocol):
-    "Anything that gives prompts in another language."
-    def translate(self,
-        instructions:Sequence[Instruction], # in one or several languages
-        language:str,                       # BCP-47 code of the language that is wanted
-    )->list[Instruction|None]:
-        "Return each prompt in that language, in order; None where there is no translation."
+    """Anything that gives prompts in another language."""
+
+    def translate(
+        self,
+        instructions: Sequence[Instruction],  # in one or several languages
+        language: str,  # BCP-47 code of the language that is wanted
+    ) -> list[Instruction | None]:
+        """Return each prompt in that language, in order; None where there is no translation."""
         ...
+
 
 @dataclass(frozen=True)
 class ParallelTranslator:
-    "Translations that exist already, found by id."
+    """Translations that exist already, found by id."""
+
     known: dict  # (id, language) -> Instruction
 
-    def translate(self, instructions:Sequence[Instruction], language:str)->list[Instruction|None]:
-        "Look each prompt up."
+    def translate(self, instructions: Sequence[Instruction], language: str) -> list[Instruction | None]:
+        """Look each prompt up."""
         return [self.known.get((instruction.id, language)) for instruction in instructions]
 
-def shipped_translator()->ParallelTranslator:
-    "Return the shipped prompts, open questions included, as translations of one another."
+
+def shipped_translator() -> ParallelTranslator:
+    """Return the shipped prompts, open questions included, as translations of one another."""
     rows = (row for kind in (*KINDS, "open") for part in _kind_rows(_kind_file(kind)).values() for row in part)
     return ParallelTranslator({(row.id, row.language): row for row in rows})
 
+
 def file_translator(
-    source:str|Path, # a table of prompts, as `read_instructions` takes it
-    **options,       # its columns and language
-)->ParallelTranslator:
-    "Return translations from a user's file. Raises `DataError`."
+    source: str | Path,  # a table of prompts, as `read_instructions` takes it
+    **options,  # its columns and language
+) -> ParallelTranslator:
+    """Return translations from a user's file. Raises `DataError`."""
     return ParallelTranslator({(row.id, row.language): row for row in read_instructions(source, **options)})
 
 # %% ../nbs/03c_translation.ipynb #2c205444
 def translate_instructions(
-    instructions:Sequence[Instruction],  # usually English
-    languages:Sequence[str],             # wanted; a prompt's own language is passed through
-    translator:Translator,               # one of the three sources
-    length:Callable[[str], int]|None=None, # how long a text is; None: no limit
-    limit:int|None=None,                 # longest text that is translated, and that a translation may have
+    instructions: Sequence[Instruction],  # usually English
+    languages: Sequence[str],  # wanted; a prompt's own language is passed through
+    translator: Translator,  # one of the three sources
+    length: Callable[[str], int] | None = None,  # how long a text is; None: no limit
+    limit: int | None = None,  # longest text that is translated, and that a translation may have
 ):
-    "Return the prompts in all languages and a table of what was given, translated, missing and too long, by language."
+    """Return the prompts in all languages and a table of what was given, translated, missing and too long, by language."""
     import pandas as pd
-    if (length is None) != (limit is None): raise DataError("translate_instructions wants both length and limit, or neither.")
-    def dropped(rows): return (list(rows), {}) if length is None or limit is None else drop_long(rows, length, limit)
+
+    if (length is None) != (limit is None):
+        raise DataError("translate_instructions wants both length and limit, or neither.")
+
+    def dropped(rows):
+        return (list(rows), {}) if length is None or limit is None else drop_long(rows, length, limit)
+
     fitting = dropped(instructions)[0]
     found, counts = [], {}
     for code in (find_language(code).code for code in dict.fromkeys(languages)):
@@ -68,93 +79,168 @@ def translate_instructions(
         translated = [row for row in (translator.translate(others, code) if others else []) if row is not None]
         kept, long = dropped(translated)
         found += same + kept
-        counts[code] = {"given": len(instructions), "translated": len(kept), "own": len(same), "missing": len(others) - len(translated),
-                        "too_long": len(instructions) - len(fitting) + sum(long.values())}
+        counts[code] = {
+            "given": len(instructions),
+            "translated": len(kept),
+            "own": len(same),
+            "missing": len(others) - len(translated),
+            "too_long": len(instructions) - len(fitting) + sum(long.values()),
+        }
     return found, pd.DataFrame.from_dict(counts, orient="index").rename_axis("language")
 
 # %% ../nbs/03c_translation.ipynb #73f57c84
 TRANSLATEGEMMA = "google/translategemma-4b-it"
 
+
 def translation_request(
-    text:str,   # to translate
-    source:str, # its language, BCP-47
-    target:str, # the language wanted, BCP-47
-)->list[dict]:
-    "Return the conversation that TranslateGemma's chat template expects."
-    return [{"role": "user", "content": [{"type": "text", "source_lang_code": source, "target_lang_code": target, "text": text}]}]
+    text: str,  # to translate
+    source: str,  # its language, BCP-47
+    target: str,  # the language wanted, BCP-47
+) -> list[dict]:
+    """Return the conversation that TranslateGemma's chat template expects."""
+    return [
+        {
+            "role": "user",
+            "content": [{"type": "text", "source_lang_code": source, "target_lang_code": target, "text": text}],
+        }
+    ]
+
 
 def _encoded(processor, conversations, **options):
-    "Apply the chat template. Raises `ModelError` when it refuses, for example a language."
-    if not hasattr(processor, "apply_chat_template"): raise ModelError("The translation model has no chat template. Choose one that has, such as " + TRANSLATEGEMMA + ".")
-    try: return processor.apply_chat_template(conversations, tokenize=True, add_generation_prompt=True, return_dict=True, **options)
-    except Exception as error: # jinja2's, and each processor's own
+    """Apply the chat template. Raises `ModelError` when it refuses, for example a language."""
+    if not hasattr(processor, "apply_chat_template"):
+        raise ModelError(
+            "The translation model has no chat template. Choose one that has, such as " + TRANSLATEGEMMA + "."
+        )
+    try:
+        return processor.apply_chat_template(
+            conversations, tokenize=True, add_generation_prompt=True, return_dict=True, **options
+        )
+    except Exception as error:  # jinja2's, and each processor's own
         entry = conversations[0][0]["content"][0]
-        raise ModelError(f"The translation model's chat template refuses {entry['source_lang_code']} → {entry['target_lang_code']} "
-                         f"({str(error).splitlines()[0][:120]}). Leave the language out, or translate it by a file.") from error
+        raise ModelError(
+            f"The translation model's chat template refuses {entry['source_lang_code']} → {entry['target_lang_code']} "
+            f"({str(error).splitlines()[0][:120]}). Leave the language out, or translate it by a file."
+        ) from error
+
 
 def transformers_engine(
-    model,                   # a loaded model with `generate`
-    processor,               # its processor or tokenizer
-    max_new_tokens:int=1024, # longest translation
-    batch_size:int=8,        # conversations at a time
-)->Callable[[list], list[str]]:
-    "Return a function from conversations to texts that decodes greedily with transformers."
+    model,  # a loaded model with `generate`
+    processor,  # its processor or tokenizer
+    max_new_tokens: int = 1024,  # longest translation
+    batch_size: int = 8,  # conversations at a time
+) -> Callable[[list], list[str]]:
+    """Return a function from conversations to texts that decodes greedily with transformers."""
     getattr(processor, "tokenizer", processor).padding_side = "left"
+
     def write(conversations):
         texts = []
         for start in range(0, len(conversations), batch_size):
-            inputs = _encoded(processor, conversations[start:start + batch_size], padding=True, return_tensors="pt").to(model.device)
+            inputs = _encoded(
+                processor, conversations[start : start + batch_size], padding=True, return_tensors="pt"
+            ).to(model.device)
             output = model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens)
-            texts += processor.batch_decode(output[:, inputs["input_ids"].shape[1]:], skip_special_tokens=True)
+            texts += processor.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         return texts
+
     return write
 
+
 def vllm_engine(
-    model,                   # vllm.LLM, or what answers like it
-    processor,               # its processor or tokenizer
-    sampling,                # vllm.SamplingParams with temperature 0
-)->Callable[[list], list[str]]:
-    "Return a function from conversations to texts that generates with vLLM. Token ids are passed, so that no second start token is added."
+    model,  # vllm.LLM, or what answers like it
+    processor,  # its processor or tokenizer
+    sampling,  # vllm.SamplingParams with temperature 0
+) -> Callable[[list], list[str]]:
+    """Return a function from conversations to texts that generates with vLLM.
+
+    Token ids are passed, so that no second start token is added.
+    """
+
     def write(conversations):
         prompts = [{"prompt_token_ids": list(ids)} for ids in _encoded(processor, conversations)["input_ids"]]
         return [output.outputs[0].text for output in model.generate(prompts, sampling)]
+
     return write
 
 # %% ../nbs/03c_translation.ipynb #96dbddb9
 @dataclass(frozen=True)
 class ModelTranslator:
-    "Translations that a model writes."
+    """Translations that a model writes."""
+
     write: Callable[[list], list[str]]  # conversations -> texts, from one of the engines
 
-    def translate(self, instructions:Sequence[Instruction], language:str)->list[Instruction|None]:
-        "Translate prompt, request and references; None where a text came back empty. Each distinct text is translated once."
-        def texts_of(instruction): return [text for text in (instruction.prompt, instruction.instruction, *instruction.reference) if text]
-        wanted = list(dict.fromkeys((instruction.language, text) for instruction in instructions for text in texts_of(instruction)))
+    def translate(self, instructions: Sequence[Instruction], language: str) -> list[Instruction | None]:
+        """Translate prompt, request and references; None where a text came back empty.
+
+        Each distinct text is translated once.
+        """
+
+        def texts_of(instruction):
+            return [text for text in (instruction.prompt, instruction.instruction, *instruction.reference) if text]
+
+        wanted = list(
+            dict.fromkeys(
+                (instruction.language, text) for instruction in instructions for text in texts_of(instruction)
+            )
+        )
         written = self.write([translation_request(text, source, language) for source, text in wanted]) if wanted else []
-        if len(written) != len(wanted): raise ModelError(f"The translation model gave {len(written)} texts for {len(wanted)}. Its engine is not to be used like this.")
+        if len(written) != len(wanted):
+            raise ModelError(
+                f"The translation model gave {len(written)} texts for {len(wanted)}. Its engine is not to be used like"
+                " this."
+            )
         known = {key: _text(text) for key, text in zip(wanted, written)}
+
         def one(instruction):
-            if not all(known[instruction.language, text] for text in texts_of(instruction)): return None
-            def new(text): return known[instruction.language, text] if text else ""
-            return replace(instruction, language=language, prompt=new(instruction.prompt), instruction=new(instruction.instruction),
-                           reference=tuple(map(new, instruction.reference)))
+            if not all(known[instruction.language, text] for text in texts_of(instruction)):
+                return None
+
+            def new(text):
+                return known[instruction.language, text] if text else ""
+
+            return replace(
+                instruction,
+                language=language,
+                prompt=new(instruction.prompt),
+                instruction=new(instruction.instruction),
+                reference=tuple(map(new, instruction.reference)),
+            )
+
         return [one(instruction) for instruction in instructions]
 
+
 def load_translator(
-    model_id:str=TRANSLATEGEMMA,  # a Hub id or a folder
-    engine:str="transformers",    # "transformers" or "vllm"
-    max_new_tokens:int=1024,      # longest translation
-)->ModelTranslator:
-    "Load a translation model. Raises `UnknownNameError`, `ModelError`, and `ResourceError` where vLLM is not installed."
-    if engine not in ("transformers", "vllm"): raise UnknownNameError("translation engine", engine, ("transformers", "vllm"))
+    model_id: str = TRANSLATEGEMMA,  # a Hub id or a folder
+    engine: str = "transformers",  # "transformers" or "vllm"
+    max_new_tokens: int = 1024,  # longest translation
+) -> ModelTranslator:
+    """Load a translation model.
+
+    Raises `UnknownNameError`, `ModelError`, and `ResourceError` where vLLM is not installed.
+    """
+    if engine not in ("transformers", "vllm"):
+        raise UnknownNameError("translation engine", engine, ("transformers", "vllm"))
     if engine == "vllm":
-        try: import vllm
-        except ImportError as error: raise ResourceError("vLLM is not installed. pip install vllm on a machine with a GPU, or use engine: transformers.") from error
+        try:
+            import vllm
+        except ImportError as error:
+            raise ResourceError(
+                "vLLM is not installed. pip install vllm on a machine with a GPU, or use engine: transformers."
+            ) from error
     from transformers import AutoModelForImageTextToText, AutoProcessor
+
     try:
         processor = AutoProcessor.from_pretrained(model_id)
-        if engine == "vllm": return ModelTranslator(vllm_engine(vllm.LLM(model_id), processor, vllm.SamplingParams(temperature=0, max_tokens=max_new_tokens)))
+        if engine == "vllm":
+            return ModelTranslator(
+                vllm_engine(
+                    vllm.LLM(model_id), processor, vllm.SamplingParams(temperature=0, max_tokens=max_new_tokens)
+                )
+            )
         model = AutoModelForImageTextToText.from_pretrained(model_id, dtype="auto", device_map="auto")
-    except Exception as error: # the libraries raise many kinds for a missing, gated or damaged model
-        raise ModelError(f"Cannot load the translation model {model_id} ({str(error).splitlines()[0][:120]}). Is the name right, the network there, its licence accepted?") from error
+    except Exception as error:  # the libraries raise many kinds for a missing, gated or damaged model
+        raise ModelError(
+            f"Cannot load the translation model {model_id} ({str(error).splitlines()[0][:120]}). Is the name right, the"
+            " network there, its licence accepted?"
+        ) from error
     return ModelTranslator(transformers_engine(model, processor, max_new_tokens))

@@ -15,80 +15,115 @@ from .storage import DataError, UnknownNameError
 # %% ../nbs/18_tutoring.ipynb #7ded0c0b
 DEFAULT_POLICY = "gemma3-270m"
 
+
 def tutorial_policy(
-    default:str=DEFAULT_POLICY, # an embedded model, "smoke", a folder, or a Hub id
-)->str:
-    "Return the policy of a tutorial, and say in one line what to expect of it. An embedded model that is not installed is replaced by the smoke model."
+    default: str = DEFAULT_POLICY,  # an embedded model, "smoke", a folder, or a Hub id
+) -> str:
+    """Return the policy of a tutorial, and say in one line what to expect of it.
+
+    An embedded model that is not installed is replaced by the smoke model.
+    """
     from xicl_study.models import EMBEDDED, is_installed
+
     name = os.environ.get("XICL_TUTORIAL_POLICY") or default
     if name in EMBEDDED and not is_installed(name):
         print(f"The model {name} is not installed (xicl models --install {name}); the smoke model takes its place.")
         name = "smoke"
-    if name == "smoke": print("Policy: smoke, a random model of 0.1 M parameters that has learned nothing. Every step works; read no meaning into its numbers.")
-    else: print(f"Policy: {name}. XICL_TUTORIAL_POLICY=smoke runs this notebook in seconds with a model that knows nothing.")
+    if name == "smoke":
+        print(
+            "Policy: smoke, a random model of 0.1 M parameters that has learned nothing. Every step works; read no"
+            " meaning into its numbers."
+        )
+    else:
+        print(
+            f"Policy: {name}. XICL_TUTORIAL_POLICY=smoke runs this notebook in seconds with a model that knows nothing."
+        )
     return name
 
 # %% ../nbs/18_tutoring.ipynb #ee64d91e
-def widgets_wanted()->bool:
-    "Tell whether widgets can be made and are wanted: ipywidgets is installed, a kernel runs, and XICL_WIDGETS is not off."
+def widgets_wanted() -> bool:
+    """Tell whether widgets can be made and are wanted: ipywidgets is installed, a kernel runs, and XICL_WIDGETS is not
+    off.
+    """
     import importlib.util
     from IPython import get_ipython
+
     kernel = getattr(get_ipython(), "kernel", None)
-    return os.environ.get("XICL_WIDGETS", "on") != "off" and importlib.util.find_spec("ipywidgets") is not None and kernel is not None
+    return (
+        os.environ.get("XICL_WIDGETS", "on") != "off"
+        and importlib.util.find_spec("ipywidgets") is not None
+        and kernel is not None
+    )
 
 # %% ../nbs/18_tutoring.ipynb #0e9ae9d8
 LETTERS = "abcdefgh"
 
+
 def mark_of(
-    question:str, # its text
-    letter:str,   # of the right option
-)->str:
-    "Return the hash that stands for the right answer to a question."
+    question: str,  # its text
+    letter: str,  # of the right option
+) -> str:
+    """Return the hash that stands for the right answer to a question."""
     return hashlib.sha256(f"{' '.join(question.split())}\n{letter.strip().lower()}".encode()).hexdigest()[:10]
+
 
 @dataclass(frozen=True)
 class Question:
-    "A multiple-choice question."
-    text:str               # what is asked
-    options:tuple[str, ...] # answers to choose from
-    mark:str               # `mark_of` the right one
-    why:str = ""           # said after a right answer
-    hint:str = "Look again at the picture above."  # said after a wrong answer
+    """A multiple-choice question."""
+
+    text: str  # what is asked
+    options: tuple[str, ...]  # answers to choose from
+    mark: str  # `mark_of` the right one
+    why: str = ""  # said after a right answer
+    hint: str = "Look again at the picture above."  # said after a wrong answer
 
     def __post_init__(self):
-        if not 2 <= len(self.options) <= len(LETTERS): raise DataError(f"A question needs 2 to {len(LETTERS)} options, not {len(self.options)}.")
-        right = [letter for letter in LETTERS[:len(self.options)] if mark_of(self.text, letter) == self.mark]
-        if len(right) != 1: raise DataError(f"The mark {self.mark!r} fits no option of the question {self.text[:40]!r}. Make it with mark_of(question, letter).")
+        if not 2 <= len(self.options) <= len(LETTERS):
+            raise DataError(f"A question needs 2 to {len(LETTERS)} options, not {len(self.options)}.")
+        right = [letter for letter in LETTERS[: len(self.options)] if mark_of(self.text, letter) == self.mark]
+        if len(right) != 1:
+            raise DataError(
+                f"The mark {self.mark!r} fits no option of the question {self.text[:40]!r}. Make it with"
+                " mark_of(question, letter)."
+            )
 
-    def check(self,
-        letter:str, # of the chosen option
-    )->bool:
-        "Tell whether an answer is right. Raises `UnknownNameError` for a letter that is no option."
+    def check(
+        self,
+        letter: str,  # of the chosen option
+    ) -> bool:
+        """Tell whether an answer is right. Raises `UnknownNameError` for a letter that is no option."""
         letter = str(letter).strip().lower()
-        letters = LETTERS[:len(self.options)]
-        if letter not in letters or not letter: raise UnknownNameError("option", letter, letters)
+        letters = LETTERS[: len(self.options)]
+        if letter not in letters or not letter:
+            raise UnknownNameError("option", letter, letters)
         return mark_of(self.text, letter) == self.mark
 
-    def comment(self,
-        letter:str, # of the chosen option
-    )->str:
-        "Return what is said to an answer."
+    def comment(
+        self,
+        letter: str,  # of the chosen option
+    ) -> str:
+        """Return what is said to an answer."""
         return f"Right. {self.why}".strip() if self.check(letter) else f"Not yet. {self.hint}".strip()
 
 # %% ../nbs/18_tutoring.ipynb #ee012adf
 class Quiz:
-    "Some questions that are answered one by one."
-    def __init__(self,
-        *questions:Question, # in order
-        name:str="quiz",     # of the variable that holds it, for the line that says how to answer
-    ): self.questions, self.name, self.right = questions, name, set()
+    """Some questions that are answered one by one."""
 
-    def check(self,
-        number:int, # of the question, from 1
-        letter:str, # of the chosen option
-    )->bool:
-        "Answer a question in code: print the comment and tell whether it is right. Raises `UnknownNameError`."
-        if number not in range(1, len(self.questions) + 1): raise UnknownNameError("question", number, range(1, len(self.questions) + 1))
+    def __init__(
+        self,
+        *questions: Question,  # in order
+        name: str = "quiz",  # of the variable that holds it, for the line that says how to answer
+    ):
+        self.questions, self.name, self.right = questions, name, set()
+
+    def check(
+        self,
+        number: int,  # of the question, from 1
+        letter: str,  # of the chosen option
+    ) -> bool:
+        """Answer a question in code: print the comment and tell whether it is right. Raises `UnknownNameError`."""
+        if number not in range(1, len(self.questions) + 1):
+            raise UnknownNameError("question", number, range(1, len(self.questions) + 1))
         print(self._answer(number, letter))
         return self.questions[number - 1].check(letter)
 
@@ -98,81 +133,122 @@ class Quiz:
         return f"{number}. {question.comment(letter)} ({len(self.right)} of {len(self.questions)} right)"
 
     def _repr_html_(self):
-        items = "".join(f'<li><p dir="auto">{html.escape(question.text)}</p><ol type="a">{options_html(question)}</ol></li>' for question in self.questions)
-        return f'<ol class="xicl-quiz">{items}</ol><p>Answer in a cell: <code>{html.escape(self.name)}.check(1, "b")</code></p>'
+        items = "".join(
+            f'<li><p dir="auto">{html.escape(question.text)}</p><ol type="a">{options_html(question)}</ol></li>'
+            for question in self.questions
+        )
+        return (
+            f'<ol class="xicl-quiz">{items}</ol><p>Answer in a cell: <code>{html.escape(self.name)}.check(1,'
+            ' "b")</code></p>'
+        )
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        plain = "\n".join(f"{number}. {question.text}\n" + "\n".join(f"   {letter}) {option}" for letter, option in zip(LETTERS, question.options))
-                          for number, question in enumerate(self.questions, start=1))
+        plain = "\n".join(
+            f"{number}. {question.text}\n"
+            + "\n".join(f"   {letter}) {option}" for letter, option in zip(LETTERS, question.options))
+            for number, question in enumerate(self.questions, start=1)
+        )
         bundle = {"text/plain": plain, "text/html": self._repr_html_()}
-        if widgets_wanted(): bundle |= {name: data for name, data in self.widget()._repr_mimebundle_().items() if "widget" in name}
+        if widgets_wanted():
+            bundle |= {name: data for name, data in self.widget()._repr_mimebundle_().items() if "widget" in name}
         return bundle
 
     def widget(self):
-        "Return the questions with buttons, as a widget."
+        """Return the questions with buttons, as a widget."""
         import ipywidgets as widgets
-        return widgets.VBox([self._question_widget(number, question) for number, question in enumerate(self.questions, start=1)])
+
+        return widgets.VBox(
+            [self._question_widget(number, question) for number, question in enumerate(self.questions, start=1)]
+        )
 
     def _question_widget(self, number, question):
         import ipywidgets as widgets
+
         text = widgets.HTML(f'<p dir="auto"><b>{number}.</b> {html.escape(question.text)}</p>')
-        buttons = widgets.RadioButtons(options=[(f"{letter}) {option}", letter) for letter, option in zip(LETTERS, question.options)], value=None, layout=widgets.Layout(width="auto"))
+        buttons = widgets.RadioButtons(
+            options=[(f"{letter}) {option}", letter) for letter, option in zip(LETTERS, question.options)],
+            value=None,
+            layout=widgets.Layout(width="auto"),
+        )
         comment = widgets.HTML("")
+
         def answered(change):
-            if change["new"] is not None: comment.value = f'<p role="status">{html.escape(self._answer(number, change["new"]))}</p>'
+            if change["new"] is not None:
+                comment.value = f'<p role="status">{html.escape(self._answer(number, change["new"]))}</p>'
+
         buttons.observe(answered, names="value")
         return widgets.VBox([text, buttons, comment])
 
+
 def options_html(
-    question:Question, # one question
-)->str:
-    "Return the options of a question as list items."
+    question: Question,  # one question
+) -> str:
+    """Return the options of a question as list items."""
     return "".join(f'<li dir="auto">{html.escape(option)}</li>' for option in question.options)
 
 # %% ../nbs/18_tutoring.ipynb #5a5e4ec3
 @dataclass(frozen=True)
 class Exercise:
-    "A task for the reader, with cases that check it."
-    title:str                # a few words
-    cases:tuple              # pairs: a tuple of arguments, what should come out
-    tolerance:float = 1e-3   # of numbers, absolute
+    """A task for the reader, with cases that check it."""
 
-    def check(self,
-        answer, # a function of the reader's; or a value, when the only case has no arguments
-    )->bool:
-        "Print how an answer does, and tell whether it is right in all cases."
+    title: str  # a few words
+    cases: tuple  # pairs: a tuple of arguments, what should come out
+    tolerance: float = 1e-3  # of numbers, absolute
+
+    def check(
+        self,
+        answer,  # a function of the reader's; or a value, when the only case has no arguments
+    ) -> bool:
+        """Print how an answer does, and tell whether it is right in all cases."""
         for arguments, wanted in self.cases:
-            try: got = answer(*arguments) if callable(answer) else answer
-            except Exception as error: return self._say(f"{self._call(arguments)} raised {type(error).__name__}: {error}")
-            if got is None or got is ...: return self._say("nothing was returned so far.")
-            if not same_value(got, wanted, self.tolerance): return self._say(f"{self._call(arguments)} gives {shortened(got)}, expected {shortened(wanted)}.")
+            try:
+                got = answer(*arguments) if callable(answer) else answer
+            except Exception as error:
+                return self._say(f"{self._call(arguments)} raised {type(error).__name__}: {error}")
+            if got is None or got is ...:
+                return self._say("nothing was returned so far.")
+            if not same_value(got, wanted, self.tolerance):
+                return self._say(f"{self._call(arguments)} gives {shortened(got)}, expected {shortened(wanted)}.")
         print(f"{self.title}: right, in {len(self.cases)} case(s).")
         return True
 
-    def _call(self, arguments): return f"with {', '.join(map(shortened, arguments))} your answer" if arguments else "your answer"
+    def _call(self, arguments):
+        return f"with {', '.join(map(shortened, arguments))} your answer" if arguments else "your answer"
+
     def _say(self, what):
         print(f"{self.title}: not yet; {what}")
         return False
 
+
 def shortened(
-    value, # anything
-)->str:
-    "Return a value as a short text."
+    value,  # anything
+) -> str:
+    """Return a value as a short text."""
     text = repr(value.tolist() if hasattr(value, "tolist") else value)
     return text if len(text) <= 90 else text[:87] + "…"
 
+
 def same_value(
-    got,             # what came out
-    wanted,          # what should
-    tolerance:float, # of numbers, absolute
-)->bool:
-    "Tell whether two values are the same: numbers within the tolerance, sequences and mappings item by item, anything else by equality."
+    got,  # what came out
+    wanted,  # what should
+    tolerance: float,  # of numbers, absolute
+) -> bool:
+    """Tell whether two values are the same: numbers within the tolerance, sequences and mappings item by item, anything
+    else by equality.
+    """
     got, wanted = (value.tolist() if hasattr(value, "tolist") else value for value in (got, wanted))
-    if isinstance(wanted, bool | str): return type(got) is type(wanted) and got == wanted
+    if isinstance(wanted, bool | str):
+        return type(got) is type(wanted) and got == wanted
     if isinstance(wanted, int | float | complex):
-        if not isinstance(got, int | float | complex) or isinstance(got, bool): return False
+        if not isinstance(got, int | float | complex) or isinstance(got, bool):
+            return False
         return got == wanted or abs(got - wanted) <= tolerance
-    if isinstance(wanted, Mapping): return isinstance(got, Mapping) and set(got) == set(wanted) and all(same_value(got[key], wanted[key], tolerance) for key in wanted)
+    if isinstance(wanted, Mapping):
+        return (
+            isinstance(got, Mapping)
+            and set(got) == set(wanted)
+            and all(same_value(got[key], wanted[key], tolerance) for key in wanted)
+        )
     if isinstance(wanted, Sequence):
         alike = isinstance(got, Sequence) and not isinstance(got, str) and len(got) == len(wanted)
         return alike and all(same_value(one, other, tolerance) for one, other in zip(got, wanted))
@@ -180,24 +256,56 @@ def same_value(
 
 # %% ../nbs/18_tutoring.ipynb #1808a6de
 def explore(
-    draw:Callable,       # keyword values -> a Figure from `figures.new_figure`
-    start:dict,          # the values of the picture on a page, one of `choices` each
-    **choices:Sequence,  # values that each control offers, in order
+    draw: Callable,  # keyword values -> a Figure from `figures.new_figure`
+    start: dict,  # the values of the picture on a page, one of `choices` each
+    **choices: Sequence,  # values that each control offers, in order
 ):
-    "Show a picture and a control for each of its values. Raises `DataError` when a first value is not among its choices."
+    """Show a picture and a control for each of its values.
+
+    Raises `DataError` when a first value is not among its choices.
+    """
     for name, values in choices.items():
-        if start.get(name) not in list(values): raise DataError(f"The picture starts with {name} = {start.get(name)!r}, which is none of {', '.join(map(str, values))}.")
-    if set(start) != set(choices): raise DataError(f"The picture starts with {', '.join(start)}, but there are controls for {', '.join(choices)}.")
+        if start.get(name) not in list(values):
+            raise DataError(
+                f"The picture starts with {name} = {start.get(name)!r}, which is none of {', '.join(map(str, values))}."
+            )
+    if set(start) != set(choices):
+        raise DataError(f"The picture starts with {', '.join(start)}, but there are controls for {', '.join(choices)}.")
     from IPython.display import display
+
     shown = display(draw(**start), display_id=True)
     if not widgets_wanted():
-        print("Live, these can be moved: " + "; ".join(f"{name} ({values[0]} … {values[-1]})" for name, values in choices.items()))
+        print(
+            "Live, these can be moved: "
+            + "; ".join(f"{name} ({values[0]} … {values[-1]})" for name, values in choices.items())
+        )
         return
     import ipywidgets as widgets
-    controls = {name: widgets.SelectionSlider(options=list(values), value=start[name], description=name.replace("_", " "), continuous_update=False,
-                                              style={"description_width": "initial"}, layout=widgets.Layout(width="420px")) for name, values in choices.items()}
-    def moved(change): shown.update(draw(**{name: control.value for name, control in controls.items()}))
-    for control in controls.values(): control.observe(moved, names="value")
+
+    controls = {
+        name: widgets.SelectionSlider(
+            options=list(values),
+            value=start[name],
+            description=name.replace("_", " "),
+            continuous_update=False,
+            style={"description_width": "initial"},
+            layout=widgets.Layout(width="420px"),
+        )
+        for name, values in choices.items()
+    }
+
+    def moved(change):
+        shown.update(draw(**{name: control.value for name, control in controls.items()}))
+
+    for control in controls.values():
+        control.observe(moved, names="value")
     box = widgets.VBox(list(controls.values()))
     said = "Live, these can be moved: " + ", ".join(controls)
-    display({"text/plain": said, "text/html": f"<p>{html.escape(said)}</p>", **{name: data for name, data in box._repr_mimebundle_().items() if "widget" in name}}, raw=True)
+    display(
+        {
+            "text/plain": said,
+            "text/html": f"<p>{html.escape(said)}</p>",
+            **{name: data for name, data in box._repr_mimebundle_().items() if "widget" in name},
+        },
+        raw=True,
+    )

@@ -18,103 +18,170 @@ from .tasks import _shipped
 # %% ../nbs/02b_typology.ipynb #2ac094e3
 @dataclass(frozen=True)
 class Typology:
-    "Grammar, relatives and place of one language."
-    iso639_3: str                # code
-    observed: int                # syntactic features that a source states, of 103
-    syntax: tuple[int, ...]      # all of them, 0 or 1, the missing ones filled by URIEL
-    word_order: str              # basic order of subject, verb, object; "" where no source states it
-    adpositions: str             # "prepositions", "postpositions", both, or "" where unknown
-    genealogy: tuple[str, ...]   # groups it belongs to, the largest first; empty for isolates
-    latitude: float              # degrees north
-    longitude: float             # degrees east
+    """Grammar, relatives and place of one language."""
+
+    iso639_3: str  # code
+    observed: int  # syntactic features that a source states, of 103
+    syntax: tuple[int, ...]  # all of them, 0 or 1, the missing ones filled by URIEL
+    word_order: str  # basic order of subject, verb, object; "" where no source states it
+    adpositions: str  # "prepositions", "postpositions", both, or "" where unknown
+    genealogy: tuple[str, ...]  # groups it belongs to, the largest first; empty for isolates
+    latitude: float  # degrees north
+    longitude: float  # degrees east
+
 
 @lru_cache(maxsize=1)
-def _table()->dict[str, Typology]:
-    "Read the shipped table, once."
+def _table() -> dict[str, Typology]:
+    """Read the shipped table, once."""
     rows = _shipped("typology.parquet").to_dict("records")
-    return {row["iso639_3"]: Typology(**{**row, "syntax": tuple(map(int, row["syntax"])), "genealogy": tuple(row["genealogy"])}) for row in rows}
+    return {
+        row["iso639_3"]: Typology(
+            **{**row, "syntax": tuple(map(int, row["syntax"])), "genealogy": tuple(row["genealogy"])}
+        )
+        for row in rows
+    }
+
 
 def typology(
-    code:str, # BCP-47 code of a language in the registry
-)->Typology:
-    "Return what is known of a language's grammar, relatives and place. Raises `UnknownNameError`."
+    code: str,  # BCP-47 code of a language in the registry
+) -> Typology:
+    """Return what is known of a language's grammar, relatives and place. Raises `UnknownNameError`."""
     return _table()[find_language(code).iso639_3]
 
 # %% ../nbs/02b_typology.ipynb #d1cdbf10
 def genetic_distance(
-    first:str,  # BCP-47 code
-    second:str, # BCP-47 code
-)->float:
-    "Return the share of two genealogical paths that is not common, in [0, 1] (ours)."
+    first: str,  # BCP-47 code
+    second: str,  # BCP-47 code
+) -> float:
+    """Return the share of two genealogical paths that is not common, in [0, 1] (ours)."""
     one, other = typology(first), typology(second)
-    if one.iso639_3 == other.iso639_3: return 0.0
+    if one.iso639_3 == other.iso639_3:
+        return 0.0
     common, both = len(set(one.genealogy) & set(other.genealogy)), len(one.genealogy) + len(other.genealogy)
-    return 1 - 2*common/both if both else 1.0
+    return 1 - 2 * common / both if both else 1.0
 
 # %% ../nbs/02b_typology.ipynb #8d5536d8
 def syntactic_distance(
-    first:str,  # BCP-47 code
-    second:str, # BCP-47 code
-)->float:
-    "Return the cosine distance of two languages' syntactic features, in [0, 1] (URIEL, Littell et al. 2017)."
+    first: str,  # BCP-47 code
+    second: str,  # BCP-47 code
+) -> float:
+    """Return the cosine distance of two languages' syntactic features, in [0, 1] (URIEL, Littell et al. 2017)."""
     one, other = (np.asarray(typology(code).syntax, dtype=float) for code in (first, second))
-    return float(max(0.0, 1 - one @ other/np.sqrt((one @ one)*(other @ other))))
+    return float(max(0.0, 1 - one @ other / np.sqrt((one @ one) * (other @ other))))
+
 
 DISTANCES = {"genetic": genetic_distance, "syntactic": syntactic_distance}
 
+
 def language_distance(
-    first:str,          # BCP-47 code
-    second:str,         # BCP-47 code
-    kind:str="genetic", # one of `DISTANCES`
-)->float:
-    "Return a distance between two languages, in [0, 1]. Raises `UnknownNameError`."
-    if kind not in DISTANCES: raise UnknownNameError("distance", kind, DISTANCES)
+    first: str,  # BCP-47 code
+    second: str,  # BCP-47 code
+    kind: str = "genetic",  # one of `DISTANCES`
+) -> float:
+    """Return a distance between two languages, in [0, 1]. Raises `UnknownNameError`."""
+    if kind not in DISTANCES:
+        raise UnknownNameError("distance", kind, DISTANCES)
     return DISTANCES[kind](first, second)
 
 # %% ../nbs/02b_typology.ipynb #53a47d17
 NOTE_PARTS = ("name", "script", "family", "word_order")
 
+
 def linguistic_note(
-    code:str,                          # BCP-47 code of the language whose facts are told
-    parts:Sequence[str]=NOTE_PARTS,    # which facts
-)->str:
-    "Return one line of facts about a language, with its line end; empty when no fact is asked for or known. Raises `UnknownNameError`."
+    code: str,  # BCP-47 code of the language whose facts are told
+    parts: Sequence[str] = NOTE_PARTS,  # which facts
+) -> str:
+    """Return one line of facts about a language, with its line end; empty when no fact is asked for or known.
+
+    Raises `UnknownNameError`.
+    """
     unknown = [part for part in parts if part not in NOTE_PARTS]
-    if unknown: raise UnknownNameError("part of a linguistic note", unknown[0], NOTE_PARTS)
+    if unknown:
+        raise UnknownNameError("part of a linguistic note", unknown[0], NOTE_PARTS)
     entry, known = find_language(code), typology(code)
     family = "" if entry.family == "unclassified" else entry.family
-    facts = {"name": ("Language", entry.name), "script": ("Script", script_name(entry.script)), "family": ("Family", family), "word_order": ("Word order", known.word_order)}
+    facts = {
+        "name": ("Language", entry.name),
+        "script": ("Script", script_name(entry.script)),
+        "family": ("Family", family),
+        "word_order": ("Word order", known.word_order),
+    }
     told = [f"{title}: {value}" for part, (title, value) in facts.items() if part in parts and value]
     return ". ".join(told) + ".\n" if told else ""
 
+
 def script_name(
-    code:str, # ISO 15924, such as "Latn"
-)->str:
-    "Return the English name of a script of the data; the code itself where it has no name in Unicode's table of character names."
+    code: str,  # ISO 15924, such as "Latn"
+) -> str:
+    """Return the English name of a script of the data; the code itself where it has no name in Unicode's table of
+    character names.
+    """
     return SCRIPT_NAMES.get(code, code)
 
-SCRIPT_NAMES = {"Arab": "Arabic", "Armn": "Armenian", "Beng": "Bengali", "Cans": "Canadian syllabics", "Cher": "Cherokee", "Cyrl": "Cyrillic", "Deva": "Devanagari",
-                "Ethi": "Ethiopic", "Geor": "Georgian", "Grek": "Greek", "Gujr": "Gujarati", "Guru": "Gurmukhi", "Hans": "Simplified Chinese", "Hant": "Traditional Chinese",
-                "Hebr": "Hebrew", "Jpan": "Japanese", "Java": "Javanese", "Khmr": "Khmer", "Knda": "Kannada", "Kore": "Korean", "Laoo": "Lao", "Latn": "Latin",
-                "Mlym": "Malayalam", "Mong": "Mongolian", "Mymr": "Myanmar", "Olck": "Ol Chiki", "Orya": "Odia", "Sinh": "Sinhala", "Taml": "Tamil", "Telu": "Telugu",
-                "Tfng": "Tifinagh", "Thaa": "Thaana", "Thai": "Thai", "Tibt": "Tibetan", "Vaii": "Vai", "Yiii": "Yi", "Syrc": "Syriac"}
+
+SCRIPT_NAMES = {
+    "Arab": "Arabic",
+    "Armn": "Armenian",
+    "Beng": "Bengali",
+    "Cans": "Canadian syllabics",
+    "Cher": "Cherokee",
+    "Cyrl": "Cyrillic",
+    "Deva": "Devanagari",
+    "Ethi": "Ethiopic",
+    "Geor": "Georgian",
+    "Grek": "Greek",
+    "Gujr": "Gujarati",
+    "Guru": "Gurmukhi",
+    "Hans": "Simplified Chinese",
+    "Hant": "Traditional Chinese",
+    "Hebr": "Hebrew",
+    "Jpan": "Japanese",
+    "Java": "Javanese",
+    "Khmr": "Khmer",
+    "Knda": "Kannada",
+    "Kore": "Korean",
+    "Laoo": "Lao",
+    "Latn": "Latin",
+    "Mlym": "Malayalam",
+    "Mong": "Mongolian",
+    "Mymr": "Myanmar",
+    "Olck": "Ol Chiki",
+    "Orya": "Odia",
+    "Sinh": "Sinhala",
+    "Taml": "Tamil",
+    "Telu": "Telugu",
+    "Tfng": "Tifinagh",
+    "Thaa": "Thaana",
+    "Thai": "Thai",
+    "Tibt": "Tibetan",
+    "Vaii": "Vai",
+    "Yiii": "Yi",
+    "Syrc": "Syriac",
+}
 
 # %% ../nbs/02b_typology.ipynb #3ee9366d
 def shuffled_owners(
-    codes:Sequence[str], # BCP-47 codes, at least two
-    seed:int=0,          # of the shuffle
-)->dict[str, str]:
-    "Return for each language another one whose facts it gets instead, each used once. Raises `DataError` for fewer than two languages."
-    if len(codes) < 2: raise DataError("Shuffled facts need at least two languages. Add a language.")
+    codes: Sequence[str],  # BCP-47 codes, at least two
+    seed: int = 0,  # of the shuffle
+) -> dict[str, str]:
+    """Return for each language another one whose facts it gets instead, each used once.
+
+    Raises `DataError` for fewer than two languages.
+    """
+    if len(codes) < 2:
+        raise DataError("Shuffled facts need at least two languages. Add a language.")
     order = list(np.random.default_rng(seed).permutation(len(codes)))
     return {codes[place]: codes[order[(number + 1) % len(order)]] for number, place in enumerate(order)}
 
 # %% ../nbs/02b_typology.ipynb #0b8023cb
-def land_outlines()->list[np.ndarray]:
-    "Return the outlines of the land, Antarctica left out, as closed rings of longitude and latitude in degrees, each [points, 2]; what crosses 180° stands on both sides."
+def land_outlines() -> list[np.ndarray]:
+    """Return the outlines of the land, Antarctica left out, as closed rings of longitude and latitude in degrees, each
+    [points, 2]; what crosses 180° stands on both sides.
+    """
     rings = []
     for longitude, latitude in zip(*(_shipped("land.parquet")[name] for name in ("longitude", "latitude"))):
-        if np.mean(latitude) < -60: continue
+        if np.mean(latitude) < -60:
+            continue
         unbroken = np.unwrap(np.asarray(longitude), period=360)
         shifts = (0, -360) if unbroken.max() > 180.5 else (0, 360) if unbroken.min() < -180.5 else (0,)
         rings += [np.column_stack([unbroken + shift, latitude]) for shift in shifts]

@@ -12,162 +12,263 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 import pandas as pd
-from .methods import OWN, TRAINED, Bench, depends_on_seed, method_info, run_method, seed_languages, trained_policies
+from xicl_study.methods import (
+    OWN,
+    TRAINED,
+    Bench,
+    depends_on_seed,
+    method_info,
+    run_method,
+    seed_languages,
+    trained_policies,
+)
 from .settings import training_settings
-from .storage import DataError, UnknownNameError, cache_folder, fingerprint, read_parquet, sha256, stated_name, write_parquet
+from xicl_study.storage import (
+    DataError,
+    UnknownNameError,
+    cache_folder,
+    fingerprint,
+    read_parquet,
+    sha256,
+    stated_name,
+    write_parquet,
+)
 from .stages import code_fingerprint
 from .study import override
 from .tasks import SHIPPED, manifest
 
 # %% ../nbs/16d_variants.ipynb #2d2779e2
 def varied(
-    recipe:dict,                  # a resolved recipe
-    overrides:Mapping|None=None,  # values that win; "training.steps" reaches into a group
-)->dict:
-    "Return a recipe with some values changed. Raises `UnknownNameError` and `RecipeError` for a training setting that does not exist."
+    recipe: dict,  # a resolved recipe
+    overrides: Mapping | None = None,  # values that win; "training.steps" reaches into a group
+) -> dict:
+    """Return a recipe with some values changed.
+
+    Raises `UnknownNameError` and `RecipeError` for a training setting that does not exist.
+    """
     recipe = override(recipe, overrides)
     training_settings(recipe.get("training", {}))
     return recipe
 
 # %% ../nbs/16d_variants.ipynb #1ba65ffb
 @lru_cache(maxsize=None)
-def _code(*modules:str)->str: return code_fingerprint(*modules)
+def _code(*modules: str) -> str:
+    return code_fingerprint(*modules)
+
 
 def made_with(
-    recipe:dict,   # a resolved recipe
-    *modules:str,  # whose code, with all that they import, makes the file
-)->list:
-    "Return what a cached file depends on beside its settings: code, data, number format, versions."
+    recipe: dict,  # a resolved recipe
+    *modules: str,  # whose code, with all that they import, makes the file
+) -> list:
+    """Return what a cached file depends on beside its settings: code, data, number format, versions."""
     from importlib.metadata import version
     from xicl_study.models import EMBEDDED, choose_device
+
     task = str(recipe["task"])
-    data:dict|str
-    if task in SHIPPED: data = {file: entry["sha256"] for file, entry in manifest()["files"].items() if file.startswith((task.split("-")[0], "languages"))}
-    else: data = sha256(task) if Path(task).is_file() else stated_name(task)
-    models = [EMBEDDED[name].requirement if name in EMBEDDED else stated_name(name) for name in (recipe["policy"], recipe.get("encoder", ""))]
-    return [_code(*modules), data, models, [str(part) for part in choose_device("auto", recipe.get("dtype", "auto"))], version("torch"), version("transformers")]
+    data: dict | str
+    if task in SHIPPED:
+        data = {
+            file: entry["sha256"]
+            for file, entry in manifest()["files"].items()
+            if file.startswith((task.split("-")[0], "languages"))
+        }
+    else:
+        data = sha256(task) if Path(task).is_file() else stated_name(task)
+    models = [
+        EMBEDDED[name].requirement if name in EMBEDDED else stated_name(name)
+        for name in (recipe["policy"], recipe.get("encoder", ""))
+    ]
+    return [
+        _code(*modules),
+        data,
+        models,
+        [str(part) for part in choose_device("auto", recipe.get("dtype", "auto"))],
+        version("torch"),
+        version("transformers"),
+    ]
 
 # %% ../nbs/16d_variants.ipynb #d18b15ac
 def adapter_key(
-    recipe:dict, # a resolved recipe
-    name:str,    # "warm_up", "closed_loop" or "sft"
-    seed:int=0,  # of everything that is drawn
-)->str:
-    "Return the name of a trained adapter in the cache."
+    recipe: dict,  # a resolved recipe
+    name: str,  # "warm_up", "closed_loop" or "sft"
+    seed: int = 0,  # of everything that is drawn
+) -> str:
+    """Return the name of a trained adapter in the cache."""
     from xicl_study.trainers import parent_of, training_facts
+
     parent = parent_of(name, recipe)
-    return fingerprint(training_facts(name, recipe, seed)["fingerprint"], adapter_key(recipe, parent, seed) if parent else None, made_with({**recipe, "encoder": ""}, "trainers"), length=16)
+    return fingerprint(
+        training_facts(name, recipe, seed)["fingerprint"],
+        adapter_key(recipe, parent, seed) if parent else None,
+        made_with({**recipe, "encoder": ""}, "trainers"),
+        length=16,
+    )
+
 
 @contextlib.contextmanager
 def _alone(path):
-    "Let one process at a time work on a file or folder of the cache."
+    """Let one process at a time work on a file or folder of the cache."""
     from filelock import FileLock
-    with FileLock(path.with_name(f".{path.name}.lock")): yield path
+
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        yield path
+
 
 def trained_variant(
-    recipe:dict,                  # a resolved recipe
-    overrides:Mapping|None=None,  # what differs in this variant
-    seed:int=0,                   # of everything that is drawn
-    name:str="closed_loop",       # "warm_up", "closed_loop" or "sft"
-    progress:Callable|None=None,  # called with (done, total, note)
-)->Path:
-    "Return the folder of a variant's trained adapter; train it when no study has done so yet."
+    recipe: dict,  # a resolved recipe
+    overrides: Mapping | None = None,  # what differs in this variant
+    seed: int = 0,  # of everything that is drawn
+    name: str = "closed_loop",  # "warm_up", "closed_loop" or "sft"
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> Path:
+    """Return the folder of a variant's trained adapter; train it when no study has done so yet."""
     from xicl_study.trainers import parent_of, train_adapter
+
     recipe = varied(recipe, overrides)
     before = parent_of(name, recipe)
-    parent = trained_variant(recipe, None, seed, before, progress)/"adapter" if before else None
-    with _alone(cache_folder("adapters")/adapter_key(recipe, name, seed)) as folder:
-        try: return train_adapter(name, recipe, folder, seed, parent, progress)
-        finally: _forget()
+    parent = trained_variant(recipe, None, seed, before, progress) / "adapter" if before else None
+    with _alone(cache_folder("adapters") / adapter_key(recipe, name, seed)) as folder:
+        try:
+            return train_adapter(name, recipe, folder, seed, parent, progress)
+        finally:
+            _forget()
+
 
 def _forget():
-    "Give the memory of a policy that is no longer used back: an ablation trains a dozen of them in one process."
+    """Give the memory of a policy that is no longer used back: an ablation trains a dozen of them in one process."""
     import gc
     from xicl_study.models import release_memory
+
     gc.collect()
     release_memory()
 
 # %% ../nbs/16d_variants.ipynb #42023998
 def _adapter_keys(method, recipe, seed):
-    "The adapters that a method's answers depend on."
+    """The adapters that a method's answers depend on."""
     needed = [TRAINED[who] for who in trained_policies([method])]
     return {name: adapter_key(recipe, name, seed) for name in needed}
 
+
 def prediction_key(
-    recipe:dict,        # a resolved recipe: what is evaluated
-    method:str,         # name of a method
-    language:str,       # BCP-47 code
-    seed:int,           # of chance demonstrations and of writing
-    adapters:Mapping,   # adapter -> its key
-    note:str="",        # line before each prompt
-)->str:
-    "Return the name of a method's answers in the cache; what the method does not read is left out."
+    recipe: dict,  # a resolved recipe: what is evaluated
+    method: str,  # name of a method
+    language: str,  # BCP-47 code
+    seed: int,  # of chance demonstrations and of writing
+    adapters: Mapping,  # adapter -> its key
+    note: str = "",  # line before each prompt
+) -> str:
+    """Return the name of a method's answers in the cache; what the method does not read is left out."""
     info, settings = method_info(method), training_settings(recipe.get("training", {}))
     facts = {key: recipe.get(key) for key in ("task", "policy", "k", "label_words", "test_items", "split")}
-    facts |= {"method": method, "language": language, "note": note, "adapters": dict(adapters), "calibration": recipe.get("evaluation", {}).get("calibration_items", 0)}
-    if depends_on_seed(info): facts["seed"] = seed
+    facts |= {
+        "method": method,
+        "language": language,
+        "note": note,
+        "adapters": dict(adapters),
+        "calibration": recipe.get("evaluation", {}).get("calibration_items", 0),
+    }
+    if depends_on_seed(info):
+        facts["seed"] = seed
     if info.demonstrations in OWN:
         vocabulary = recipe.get("vocabulary", "study")
-        facts |= {"written": [settings.labels, settings.temperature, settings.top_k, settings.max_tokens], "vocabulary": vocabulary, "writing_seeds": seed_languages(recipe)}
-        if vocabulary == "study": facts["vocabulary_of"] = sorted(set([language, *(recipe.get("train_languages") or recipe["languages"])]))
-    elif info.demonstrations != "none": facts |= {"pool": settings.items_per_language}
+        facts |= {
+            "written": [settings.labels, settings.temperature, settings.top_k, settings.max_tokens],
+            "vocabulary": vocabulary,
+            "writing_seeds": seed_languages(recipe),
+        }
+        if vocabulary == "study":
+            facts["vocabulary_of"] = sorted(set([language, *(recipe.get("train_languages") or recipe["languages"])]))
+    elif info.demonstrations != "none":
+        facts |= {"pool": settings.items_per_language}
     encoder = recipe.get("encoder", "") if "dense" in info.demonstrations else ""
     return fingerprint(facts, made_with({**recipe, "encoder": encoder}, "methods"), length=16)
 
+
 def _load_policy(recipe, trained_as, methods, training_seed, progress):
-    "Load the policy with the adapters of some methods; those that are not trained yet are trained first."
+    """Load the policy with the adapters of some methods; those that are not trained yet are trained first."""
     from xicl_study.adapters import load_adapter
     from xicl_study.models import Policy, settle_threads
-    adapters = {TRAINED[who]: trained_variant(trained_as, None, training_seed, TRAINED[who], progress) for who in trained_policies(methods)}
+
+    adapters = {
+        TRAINED[who]: trained_variant(trained_as, None, training_seed, TRAINED[who], progress)
+        for who in trained_policies(methods)
+    }
     settle_threads()
     policy = Policy.load(recipe["policy"], dtype=recipe.get("dtype", "auto"))
-    for name, folder in adapters.items(): load_adapter(policy, name, folder/"adapter")
+    for name, folder in adapters.items():
+        load_adapter(policy, name, folder / "adapter")
     return policy
 
+
 def _kept(path):
-    "A kept file of predictions, or None when it is missing or damaged."
-    try: return read_parquet(path) if path.is_file() else None
-    except DataError: return None
+    """A kept file of predictions, or None when it is missing or damaged."""
+    try:
+        return read_parquet(path) if path.is_file() else None
+    except DataError:
+        return None
+
 
 def variant_predictions(
-    recipe:dict,                   # a resolved recipe: what is evaluated
-    methods:Sequence[str],         # names of methods
-    languages:Sequence[str],       # BCP-47 codes
-    seed:int=0,                    # of chance demonstrations and of writing
-    trained_as:dict|None=None,     # recipe of the training; None for `recipe`
-    training_seed:int=0,           # of the training
-    notes:Mapping|None=None,       # language -> line before each prompt
-    progress:Callable|None=None,   # called with (done, total, note)
-)->pd.DataFrame:
-    "Return the answers of some methods in some languages, from the cache where any study has made them; `seed` of a method without chance is that of the first run."
+    recipe: dict,  # a resolved recipe: what is evaluated
+    methods: Sequence[str],  # names of methods
+    languages: Sequence[str],  # BCP-47 codes
+    seed: int = 0,  # of chance demonstrations and of writing
+    trained_as: dict | None = None,  # recipe of the training; None for `recipe`
+    training_seed: int = 0,  # of the training
+    notes: Mapping | None = None,  # language -> line before each prompt
+    progress: Callable | None = None,  # called with (done, total, note)
+) -> pd.DataFrame:
+    """Return the answers of some methods in some languages, from the cache where any study has made them; `seed` of a
+    method without chance is that of the first run.
+    """
     trained_as, notes = trained_as or recipe, notes or {}
-    paths = {(language, method): cache_folder("predictions")/f"{prediction_key(recipe, method, language, seed, _adapter_keys(method, trained_as, training_seed), notes.get(language, ''))}.parquet"
-             for language in languages for method in methods}
+    paths = {
+        (language, method): (
+            cache_folder("predictions")
+            / f"{prediction_key(recipe, method, language, seed, _adapter_keys(method, trained_as, training_seed), notes.get(language, ''))}.parquet"
+        )
+        for language in languages
+        for method in methods
+    }
     found = {pair: _kept(path) for pair, path in paths.items()}
     missing = [pair for pair in paths if found[pair] is None]
     if missing:
         policy = _load_policy(recipe, trained_as, [method for _, method in missing], training_seed, progress)
         bench = None
         for number, (language, method) in enumerate(missing):
-            if bench is None or bench.language != language: bench = Bench(policy, recipe, language, seed, notes.get(language, ""))
+            if bench is None or bench.language != language:
+                bench = Bench(policy, recipe, language, seed, notes.get(language, ""))
             write_parquet(paths[language, method], run_method(bench, method))
             found[language, method] = read_parquet(paths[language, method])
-            if progress: progress(number + 1, len(missing), f"answers in {len(set(code for code, _ in missing))} languages")
+            if progress:
+                progress(number + 1, len(missing), f"answers in {len(set(code for code, _ in missing))} languages")
         del policy, bench
         _forget()
     return pd.concat([found[language, method] for language in languages for method in methods], ignore_index=True)
 
 # %% ../nbs/16d_variants.ipynb #0311e4a5
-_ALONE = {"training.answer_weight": 0.0, "training.no_demonstrations_weight": 0.0, "training.policy_weight": 0.0, "training.kl_weight": 0.0, "training.lambda_coh": 0.0, "training.lambda_align": 1.0}
-ABLATIONS:dict[str, tuple[str, str, dict]] = {  # name -> (title, group, what differs)
+_ALONE = {
+    "training.answer_weight": 0.0,
+    "training.no_demonstrations_weight": 0.0,
+    "training.policy_weight": 0.0,
+    "training.kl_weight": 0.0,
+    "training.lambda_coh": 0.0,
+    "training.lambda_align": 1.0,
+}
+ABLATIONS: dict[str, tuple[str, str, dict]] = {  # name -> (title, group, what differs)
     "full": ("full", "full", {}),
     "no_alignment": ("without alignment loss", "losses", {"training.lambda_align": 0.0}),
     "no_coherence": ("without coherence loss", "losses", {"training.lambda_coh": 0.0}),
-    "no_answer_loss": ("without answer loss", "losses", {"training.answer_weight": 0.0, "training.no_demonstrations_weight": 0.0}),
+    "no_answer_loss": (
+        "without answer loss",
+        "losses",
+        {"training.answer_weight": 0.0, "training.no_demonstrations_weight": 0.0},
+    ),
     "no_diversity": ("without diversity (β = 0)", "reward", {"training.beta": 0.0}),
     "no_accuracy": ("without accuracy (α = 0)", "reward", {"training.alpha": 0.0}),
     "no_policy_gradient": ("without policy gradient", "reward", {"training.policy_weight": 0.0}),
-    "warm_up": ("with a warm-up first", "losses", {"training.warm_up_queries": 192}), # of which the untrained policy gets about one in five right
+    # of which the untrained policy gets about one in five right
+    "warm_up": ("with a warm-up first", "losses", {"training.warm_up_queries": 192}),
     "reverse_alignment": ("KL(without ‖ with)", "alignment", {"training.align_reverse": True}),
     "alignment_not_detached": ("alignment, nothing detached", "alignment", {"training.align_detach": "none"}),
     "alignment_alone": ("alignment loss alone", "alone", _ALONE),
@@ -175,55 +276,69 @@ ABLATIONS:dict[str, tuple[str, str, dict]] = {  # name -> (title, group, what di
     "alignment_alone_not_detached": ("alone, nothing detached", "alone", _ALONE | {"training.align_detach": "none"}),
 }
 
+
 def ablation(
-    name:str, # of a variant
-)->dict:
-    "Return what differs in a variant of the ablation. Raises `UnknownNameError`."
-    if name not in ABLATIONS: raise UnknownNameError("variant of the ablation", name, ABLATIONS)
+    name: str,  # of a variant
+) -> dict:
+    """Return what differs in a variant of the ablation. Raises `UnknownNameError`."""
+    if name not in ABLATIONS:
+        raise UnknownNameError("variant of the ablation", name, ABLATIONS)
     return dict(ABLATIONS[name][2])
 
 # %% ../nbs/16d_variants.ipynb #c791a1ed
 def _copied(source, destination):
-    "Copy a folder; it appears only when it is whole."
+    """Copy a folder; it appears only when it is whole."""
     made = destination.with_name(f".part-{destination.name}")
     shutil.rmtree(made, ignore_errors=True)
     shutil.copytree(source, made, ignore=shutil.ignore_patterns("checkpoints"))
     shutil.rmtree(destination, ignore_errors=True)
     made.rename(destination)
 
+
 def _whole(folder):
     from xicl_study.models import check_cache
-    return (folder/"training.json").is_file() and (folder/"log.parquet").is_file() and check_cache(folder/"adapter")
+
+    return (
+        (folder / "training.json").is_file() and (folder / "log.parquet").is_file() and check_cache(folder / "adapter")
+    )
+
 
 def _both_places(recipe, folder, seed):
-    "Each adapter that a recipe needs: its name, its folder in the study, its folder in the cache."
+    """Each adapter that a recipe needs: its name, its folder in the study, its folder in the cache."""
     from xicl_study.trainers import adapters_of
+
     for name in adapters_of(recipe["methods"], training_settings(recipe.get("training", {}))):
-        yield name, Path(folder)/name, cache_folder("adapters")/adapter_key(recipe, name, seed)
+        yield name, Path(folder) / name, cache_folder("adapters") / adapter_key(recipe, name, seed)
+
 
 def share_training(
-    recipe:dict,      # a resolved recipe
-    folder:str|Path,  # of the study's training
-    seed:int=0,       # of the training
-)->list[str]:
-    "Copy the adapters of a study's training to the cache; return the names of those that were not there."
+    recipe: dict,  # a resolved recipe
+    folder: str | Path,  # of the study's training
+    seed: int = 0,  # of the training
+) -> list[str]:
+    """Copy the adapters of a study's training to the cache; return the names of those that were not there."""
     new = []
     for name, own, cached in _both_places(recipe, folder, seed):
         with _alone(cached) as place:
-            if _whole(place) or not _whole(own): continue
+            if _whole(place) or not _whole(own):
+                continue
             _copied(own, place)
             new.append(name)
     return new
 
+
 def shared_training(
-    recipe:dict,      # a resolved recipe
-    folder:str|Path,  # of the study's training
-    seed:int=0,       # of the training
-)->list[str]:
-    "Copy the adapters that a recipe needs from the cache to a study's folder, where they are missing; return their names."
+    recipe: dict,  # a resolved recipe
+    folder: str | Path,  # of the study's training
+    seed: int = 0,  # of the training
+) -> list[str]:
+    """Copy the adapters that a recipe needs from the cache to a study's folder, where they are missing; return their
+    names.
+    """
     taken = []
     for name, own, cached in _both_places(recipe, folder, seed):
-        if own.exists() or not _whole(cached): continue
+        if own.exists() or not _whole(cached):
+            continue
         own.parent.mkdir(parents=True, exist_ok=True)
         _copied(cached, own)
         taken.append(name)
