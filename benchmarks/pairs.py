@@ -9,7 +9,8 @@ is the peak of the process, the table of candidates included.
 import argparse, resource, sys, time
 import numpy as np
 import pandas as pd
-from xicl_study.preferences import POOLS, RULES, build_pairs
+from xicl_study.croco.pairs import build_pairs
+from xicl_study.recipe.croco_settings import POOLS, RULES
 
 LANGUAGES = ("da", "nl", "en", "fr", "de", "it", "es")
 

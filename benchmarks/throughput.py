@@ -10,13 +10,23 @@ machine and on what else it does; the ratios are taken between neighbours in one
 import argparse, contextlib, io, logging, time
 import numpy as np
 import torch
-from xicl_study.generators import choose_labels, study_vocabulary, write_demonstrations
-from xicl_study.adapters import add_adapter
-from xicl_study.models import Policy, choose_device, locate_model
-from xicl_study.objective import add_gradients, closed_loop_parts, make_course, write_sets
-from xicl_study.prompts import Demonstration, answer_prompt, answers, seed_demonstrations, template_of, writing_prompt
-from xicl_study.scoring import score_choices
-from xicl_study.tasks import load_task
+from xicl_study.inference.demonstrations import choose_labels, write_demonstrations
+from xicl_study.inference.sampling import study_vocabulary
+from xicl_study.models.adapters import add_adapter
+from xicl_study.models.hardware import choose_device
+from xicl_study.models.policy import locate_model, Policy
+from xicl_study.closed_loop.objective import closed_loop_parts, make_training_setup, write_sets
+from xicl_study.training.life import add_gradients
+from xicl_study.tasks.prompts import (
+    answer_prompt,
+    answers,
+    Demonstration,
+    seed_demonstrations,
+    template_of,
+    writing_prompt,
+)
+from xicl_study.inference.scoring import score_choices
+from xicl_study.tasks.load_task.load_task import load_task
 
 LANGUAGES = ("de", "ru", "hi", "sw", "zh", "ar")
 
@@ -147,7 +157,7 @@ def compare_training(policy, name, languages, n_queries, n_sets, k):
         "k": k,
         "training": {"queries_per_step": n_queries, "samples_per_query": n_sets, "policy_queries": 0},
     }
-    course = make_course(policy, recipe, seed=0)
+    course = make_training_setup(policy, recipe, seed=0)
     add_adapter(policy, "default")
     body = sum(
         parameter.numel()

@@ -148,7 +148,7 @@ def _runs_of(site, path):
 
 def _run_title(path):
     """A published notebook's study, language and seed."""
-    from xicl_study.languages import languages
+    from xicl_study.tasks.languages import languages
 
     parts = path.relative_to(REPOSITORY / "outputs" / "published").with_suffix("").parts
     shown = [
@@ -261,7 +261,7 @@ def add_texts(
     site: Site,  # the build
 ):
     """Write the pages of recipes, cards and guides."""
-    from xicl_study.storage import read_json
+    from xicl_study.files import read_json
 
     site.write("recipes.md", recipe_page(REPOSITORY / "xicl_study" / "recipes"))
     licences = sorted(path.name for path in (REPOSITORY / "data" / "licenses").iterdir())

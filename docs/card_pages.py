@@ -10,7 +10,7 @@ def recipe_page(
     folder: Path,  # the shipped recipes
 ) -> str:
     """Return the page of recipes: what each is, what it costs, its settings, its file."""
-    from xicl_study.study import load_recipe
+    from xicl_study.recipe.recipe import load_recipe
 
     parts = [
         "# Recipes",
@@ -109,7 +109,7 @@ def data_page(
 
 def model_page() -> str:
     """Return the model cards, one per embedded model. Raises `KeyError` when a model has no card text."""
-    from xicl_study.models import EMBEDDED
+    from xicl_study.models.embedded import EMBEDDED
 
     texts = card_texts()["models"]
     parts = [
@@ -150,8 +150,8 @@ def published_page(
     What is missing is left out.
     """
     import json
-    from xicl_study.report import markdown_tables
-    from xicl_study.storage import StudyError
+    from xicl_study.report.main_page import markdown_tables
+    from xicl_study.errors import StudyError
 
     recipe = (
         yaml.safe_load((study / "recipe.yaml").read_text(encoding="utf-8")) if (study / "recipe.yaml").is_file() else {}

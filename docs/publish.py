@@ -3,7 +3,7 @@
 import re, shutil, sys
 from pathlib import Path
 from urllib.parse import unquote
-from xicl_study.study import load_recipe
+from xicl_study.recipe.recipe import load_recipe
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 KEPT = (

@@ -21,8 +21,8 @@ recipe: str = "smoke"  # recipe
 output: str = "."  # folder""",
     """import os
 from pathlib import Path
-from xicl_study.steps import report_progress
-from xicl_study.storage import write_json
+from xicl_study.study.progress import report_progress
+from xicl_study.files import write_json
 report_progress(1, 2, "training")
 if os.environ.get("FAIL") == "train": raise ValueError("the loss is not a number")
 write_json(Path(output)/"training"/str(seed)/"closed_loop"/"training.json", {"seed": seed, "train_languages": train_languages})""",
@@ -41,8 +41,9 @@ output: str = "."  # folder""",
     """import os, signal, time
 from pathlib import Path
 import numpy as np, pandas as pd
-from xicl_study.storage import ModelError, write_json, write_parquet
-from xicl_study.steps import report_progress
+from xicl_study.errors import ModelError
+from xicl_study.files import write_json, write_parquet
+from xicl_study.study.progress import report_progress
 report_progress(1, 3, "items")
 if language == os.environ.get("SLOW"): time.sleep(900)
 if language == os.environ.get("FAIL"): raise ModelError("The adapter of this language cannot be read.")

@@ -3,7 +3,7 @@
 import json
 import numpy as np
 import pandas as pd
-from xicl_study.storage import write_json, write_parquet, write_text
+from xicl_study.files import write_json, write_parquet, write_text
 
 LABELS = ("animals-nature", "food-drink", "travel-places", "objects", "activities", "people-body", "symbols")
 NAMES = {
@@ -194,7 +194,7 @@ def write_demo_study(
     failures=(),
 ):
     """Write a whole study folder with drawn numbers, as a run leaves it."""
-    from xicl_study.evaluation import comparisons_table, results_table
+    from xicl_study.evaluation.results import comparisons_table, results_table
 
     predictions = demo_predictions(languages, methods, n_items) if predictions is None else predictions
     if recipe:

@@ -36,11 +36,15 @@ def export_drift() -> list[str]:
     """Return the modules that differ from what the notebooks export."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = copy_of_repository(Path(scratch))
-        for path in (folder / "xicl_study").glob("*.py"):
-            if path.name != "__init__.py":
+        for path in (folder / "xicl_study").rglob("*.py"):
+            if path != folder / "xicl_study" / "__init__.py":
                 path.unlink()  # so that a module whose notebook is gone is found too
         run_nbdev("nbdev_export", folder)
-        names = {path.name for root in (folder, REPOSITORY) for path in (root / "xicl_study").glob("*.py")}
+        names = {
+            path.relative_to(root / "xicl_study").as_posix()
+            for root in (folder, REPOSITORY)
+            for path in (root / "xicl_study").rglob("*.py")
+        }
         same = lambda name: (
             (folder / "xicl_study" / name).is_file()
             and (REPOSITORY / "xicl_study" / name).is_file()

@@ -14,9 +14,9 @@ assert place.is_relative_to(sys.prefix), f"{place} is not the installed package"
 assert (place/"py.typed").is_file(), "the package is not marked as typed"
 assert "torch" not in sys.modules, "importing the package loads torch"
 for module in pkgutil.iter_modules(xicl_study.__path__): importlib.import_module(f"xicl_study.{module.name}")
-from xicl_study.languages import language
-from xicl_study.models import Policy
-from xicl_study.scoring import score_choices
+from xicl_study.tasks.languages import language
+from xicl_study.models.policy import Policy
+from xicl_study.inference.scoring import score_choices
 assert language("sw").endonym == "Kiswahili"
 assert score_choices(Policy.load("smoke"), ["samaki →"], [[" food", " animals"]]).shape == (1, 2)
 print(xicl_study.__version__)

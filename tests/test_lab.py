@@ -12,7 +12,8 @@ TOKEN = "for-the-test"
 def first_tutorial():
     """The first tutorial, or the overview where there is none yet."""
     return next(
-        iter(sorted((REPOSITORY / "nbs" / "tutorials").glob("1_*.ipynb"))), REPOSITORY / "nbs" / "01_languages.ipynb"
+        iter(sorted((REPOSITORY / "nbs" / "tutorials").glob("1_*.ipynb"))),
+        REPOSITORY / "nbs" / "tasks/01_languages.ipynb",
     ).relative_to(REPOSITORY)
 
 
@@ -139,7 +140,7 @@ def test_lab_opens_on_the_overview_with_this_environments_kernel(lab, browser):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "notebook", [first_tutorial(), Path("nbs/experiments/01_main_result.ipynb")], ids=lambda path: path.stem
+    "notebook", [first_tutorial(), Path("nbs/experiments/closed_loop/02_main_result.ipynb")], ids=lambda path: path.stem
 )
 def test_notebook_runs_through_the_menu(lab, browser, notebook):
     with browser.new_context(viewport={"width": 1280, "height": 1400}) as context:

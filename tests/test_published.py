@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import unquote
 import pytest
 from conftest import MACHINE_ROOTS, REPOSITORY
-from xicl_study.experiment_report import study_markdown
-from xicl_study.study import load_recipe
+from xicl_study.report.experiment_page import study_markdown
+from xicl_study.recipe.recipe import load_recipe
 
 sys.path.insert(0, str(REPOSITORY / "docs"))
 

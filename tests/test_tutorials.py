@@ -207,7 +207,7 @@ def test_a_page_has_pictures_with_words_and_questions_with_options(executed):
 @pytest.mark.slow
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_each_runs_with_the_embedded_model(path):
-    from xicl_study.models import is_installed
+    from xicl_study.models.embedded import is_installed
 
     if not is_installed("gemma3-270m"):
         pytest.skip("gemma3-270m is not installed")
