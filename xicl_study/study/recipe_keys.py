@@ -18,6 +18,7 @@ from pathlib import Path
 from ..source_code import found_once, own_package, Package, package_state, read_notebook, Source, Target
 from xicl_study.study.definitions import (
     called_by,
+    class_with_bases,
     declared_fields,
     default_values,
     Definitions,
@@ -60,7 +61,8 @@ def recipe_code(
 ) -> RecipeCode:
     """Return a package's definitions with the classes of the recipe and of its typed groups."""
     known = Definitions(package, {"recipe": recipe})
-    names, fields, groups = known.names_in(recipe.module), declared_fields(recipe, known), {recipe: ""}
+    names, groups = known.names_in(recipe.module), {recipe: ""}
+    fields = {name for owner in class_with_bases(recipe, known) for name in declared_fields(owner, known)}
     for part in known.class_statement(recipe).body:
         owner = known.class_of(part.returns, names) if isinstance(part, ast.FunctionDef) else None
         plain = [each.attr for each in nodes_inside(part) if isinstance(each, ast.Attribute) and each.attr in fields]
