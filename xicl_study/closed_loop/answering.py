@@ -91,7 +91,6 @@ def studied_texts(
     }
     return texts if how == "language" else [text for group in texts.values() for text in group]
 
-
 # %% ../../nbs/closed_loop/04_answering.ipynb #9504c302
 def load_bench_policy(
     recipe: Recipe,  # a resolved recipe
@@ -331,9 +330,7 @@ def run_methods(
 
     Methods without chance run with the first seed only.
     """
-    methods = [
-        name for name in recipe.methods if depends_on_seed(method_info(name)) or seed == recipe.first_seed
-    ]
+    methods = [name for name in recipe.methods if depends_on_seed(method_info(name)) or seed == recipe.first_seed]
     bench = Bench(policy or load_bench_policy(recipe, training), recipe, language, seed)
     tables = []
     for number, name in enumerate(methods):
