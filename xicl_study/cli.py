@@ -194,7 +194,7 @@ def status(
     folder: Annotated[Path, typer.Argument(help="The study's folder.")] = Path("outputs/laptop"),
 ):
     """Show which steps of a study are done, running, failed, outdated or waiting."""
-    from xicl_study.study.runner import is_running, run_status
+    from xicl_study.study.status import is_running, run_status
 
     rows = run_status(folder)
     now, done = (
@@ -214,7 +214,7 @@ def report(
     table: Annotated[bool, typer.Option("--table", help="Only print the stored tables as Markdown.")] = False,
 ):
     """Make tables, figures and report again from the stored predictions, without a model."""
-    from xicl_study.study.runner import run_status
+    from xicl_study.study.status import run_status
 
     if table:
         from xicl_study.report.experiment_page import study_markdown

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CARRIERS', 'Package', 'own_package', 'Source', 'parse_python', 'read_module', 'read_notebook', 'Target', 'top_level',
-           'attribute_of', 'imported_names', 'meaning', 'imported_modules', 'package_state', 'found_once',
+           'attribute_of', 'imported_names', 'meaning', 'imported_modules', 'package_state', 'found_once', 'is_carrier',
            'used_modules', 'code_fingerprint']
 
 # %% ../nbs/04_source_code.ipynb #02impo00
@@ -301,6 +301,13 @@ def found_once(
 CARRIERS = ("study", "cli", "recipe.recipe")  # rooms and modules
 
 
+def is_carrier(
+    module: str,  # dotted
+) -> bool:
+    """Tell whether a module only carries work or values."""
+    return module in CARRIERS or module.split(".")[0] in CARRIERS
+
+
 def used_modules(
     *sources: str | Path,  # notebooks, or dotted names of modules
     package: Package | None = None,  # that holds the modules; None for this package
@@ -325,14 +332,10 @@ def used_modules(
                 raise DataError(
                     problem or f"There is no module {package.title(source)}: what depends on it is unknown."
                 )
-        waiting += sorted(name for name in imports if not _is_carrier(name))
+        waiting += sorted(name for name in imports if not is_carrier(name))
     return {Path(name).name if name.endswith(".ipynb") else name: state for name, state in seen.items()}
 
-# %% ../nbs/04_source_code.ipynb #1a2649fe
-def _is_carrier(module):
-    return module in CARRIERS or module.split(".")[0] in CARRIERS
-
-
+# %% ../nbs/04_source_code.ipynb #dc9f78d9
 def _module_facts(package):
     """Return of each module its state, its imports and what is wrong with it: only who uses it has to know."""
     facts = {}

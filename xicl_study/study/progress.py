@@ -43,9 +43,7 @@ def report_progress(
     total: int,  # units of work in all
     note: str = "",  # what is being done, in a few words
 ):
-    """Tell how far a long computation is: to the command line when a study runs, as a bar in a notebook, else as
-    printed text.
-    """
+    """Tell how far a long computation is: to the command line, as a bar in a notebook, else as printed text."""
     path = os.environ.get("XICL_PROGRESS")
     if path:
         write_json(path, {"done": done, "total": total, "note": note})

@@ -7,15 +7,26 @@ __all__ = ['RECIPE', 'RUN_WORDS', 'READ_BY', 'PARAMETER_KEYS', 'RecipeCode', 'Re
            'read_each', 'read_parts', 'hand', 'read_name', 'read_attribute', 'read_key', 'read_inside',
            'read_subscript', 'read_comparison', 'read_condition', 'read_text', 'read_assignment', 'read_return',
            'read_branch', 'read_choice', 'read_call', 'read_callee', 'read_known_call', 'read_function',
-           'read_definition', 'reads_under', 'read_whole_notebook', 'notebook_keys', 'function_keys']
+           'read_definition', 'reads_under', 'read_whole_notebook', 'notebook_keys', 'function_keys',
+           'function_modules', 'key_value']
 
 # %% ../../nbs/study/03_recipe_keys.ipynb #a8052fad
 import ast
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from ..source_code import found_once, own_package, Package, package_state, read_notebook, Source, Target
+from ..recipe.recipe import Recipe
+from xicl_study.source_code import (
+    found_once,
+    is_carrier,
+    own_package,
+    Package,
+    package_state,
+    read_notebook,
+    Source,
+    Target,
+)
 from xicl_study.study.definitions import (
     called_by,
     class_with_bases,
@@ -438,14 +449,56 @@ def notebook_keys(
     sources = [read_notebook(path) for path in notebooks]
     return found_once("keys", [package_state(package), *(source.state for source in sources)], find)
 
-
+# %% ../../nbs/study/03_recipe_keys.ipynb #a1cf7e1b
 def function_keys(
     *functions: Target,  # of this package
 ) -> list[str]:
     """Return the keys of a recipe that functions read, by themselves or in what they call."""
     package = own_package()
+    content = [package_state(package), *((target.module, target.name) for target in functions)]
+    return found_once(
+        "keys", content, lambda: sorted(reads_under(Reads(reached=set(functions)), recipe_code(package))[0])
+    )
+
+
+def function_modules(
+    *functions: Target,  # of this package
+) -> list[str]:
+    """Return the modules that functions name, by themselves or through functions that stand beside them."""
+    package = own_package()
 
     def find():
-        return sorted(reads_under(Reads(reached=set(functions)), recipe_code(package))[0])
+        code, waiting, seen = recipe_code(package), set(functions), set()
+        while waiting:
+            target = waiting.pop()
+            seen.add(target)
+            if any(target.module == each.module for each in functions):
+                waiting |= read_definition(target, code).reached - seen
+        return sorted({target.module for target in seen if not is_carrier(target.module)})
 
-    return found_once("keys", [package_state(package), *(target.name for target in functions)], find)
+    return found_once(
+        "modules", [package_state(package), *((target.module, target.name) for target in functions)], find
+    )
+
+# %% ../../nbs/study/03_recipe_keys.ipynb #ba8b46e0
+def key_value(
+    recipe: Recipe,  # a checked recipe
+    key: str,  # one of those that were found
+    run_words: Mapping[str, object],  # what a run is for: language, system, seed
+) -> object:
+    """Return the value that a recipe has under a key, None for a setting that changes no result."""
+    if key == "*":
+        return asdict(recipe)
+    if key.startswith("bool("):
+        return bool(getattr(recipe, key[5:-1]))
+    name, _, asked = key.partition("(")
+    if asked:
+        return getattr(recipe, name)(*(run_words[word] for word in asked.rstrip(")").split(", ")))
+    group, _, inner = key.partition(".")
+    settings = getattr(recipe, f"{group}_settings", None)
+    if settings is None:
+        return getattr(recipe, group).get(inner) if inner else getattr(recipe, group)
+    quiet = {part.name for part in fields(settings) if part.metadata.get("changes_results") is False}
+    if not inner:
+        return {name: value for name, value in asdict(settings).items() if name not in quiet}
+    return None if inner in quiet else getattr(settings, inner)

@@ -22,11 +22,7 @@ def reusable_parts(
     folder: str | Path,  # its folder
     other: str | Path,  # another study's folder
 ) -> tuple[list[str], dict[Run, list[str]]]:
-    """Return what a study can begin with from another study's folder: names of stores, and run -> names of its finished
-    trainings.
-
-    Raises `StudyError` when there is nothing.
-    """
+    """Return what another study offers: names of stores, and run -> its finished trainings. Raises `StudyError`."""
     other = Path(other)
     if not (other / "recipe.yaml").is_file():
         raise StudyError(
@@ -54,41 +50,34 @@ def reusable_parts(
 
 # %% ../../nbs/study/09_reuse.ipynb #8d20b701
 def _stored_rows(path):
-    """What identifies the rows of a store's shard; nothing for another table, or one that cannot be read."""
+    """Return what identifies the rows of a store's shard; nothing for another table, or one that cannot be read."""
     import pyarrow as pa, pyarrow.parquet as pq
 
     try:
         columns = [name for name in ("key", "reward_model") if name in pq.read_schema(path).names]
-        return (
-            set(pq.read_table(path, columns=columns).to_pandas().itertuples(index=False, name=None))
-            if columns
-            else set()
-        )
+        if not columns:
+            return set()
+        return set(pq.read_table(path, columns=columns).to_pandas().itertuples(index=False, name=None))
     except (pa.ArrowException, OSError):
         return set()
 
-# %% ../../nbs/study/09_reuse.ipynb #8d20b702
+
 def copy_whole(
     source: Path,  # a file or a folder of another study
     place: Path,  # where it shall stand
 ):
-    """Copy a file or a folder, without what is hidden, damaged or unfinished.
+    """Copy a file or a folder, without what is hidden, damaged or unfinished; what stands there already stays.
 
-    What stands there already stays, a shard with rows that stand there is left out, and what is copied is whole or
-    absent.
+    What is copied is whole or absent, and a shard with rows that stand there is left out.
     """
     import shutil
 
     if source.is_dir() and place.is_dir():
         known = set().union(*map(_stored_rows, place.glob("*.parquet")))
         for part in sorted(source.iterdir()):
-            if (
-                part.name.startswith(".")
-                or part.name == "damaged"
-                or (part.suffix == ".parquet" and _stored_rows(part) & known)
-            ):
-                continue
-            copy_whole(part, place / part.name)
+            is_known = part.suffix == ".parquet" and bool(_stored_rows(part) & known)
+            if not (part.name.startswith(".") or part.name == "damaged" or is_known):
+                copy_whole(part, place / part.name)
     elif not place.exists():
         temporary = place.with_name(f".{place.name}.part")
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +94,7 @@ def reuse_study(
     folder: str | Path,  # its folder
     other: str | Path,  # another study's folder, which is only read
 ) -> str:
-    """Copy what a study can begin with into its folder, and return one line that says what.
+    """Copy what a study can begin with into its folder; return one line that says what.
 
     Raises `StudyError` and `ResourceError`.
     """
@@ -115,7 +104,7 @@ def reuse_study(
         for name in stores:
             copy_whole(other / name, folder / name)
         for run, names in trainings.items():
-            place = fresh_folder(folder / run.folder, plan.changed(run.stage.name, run.part, run.seed))
+            place = fresh_folder(folder / run.folder, plan.changed(run.stage.name, run.subject, run.seed))
             for name in names:
                 if not (place / name).exists():
                     copy_whole(other / run.folder / name, place / name)
@@ -123,5 +112,5 @@ def reuse_study(
         raise ResourceError(
             f"{other} cannot be copied to {folder} ({error.strerror or error}). The same command goes on from there."
         ) from error
-    trained = f"; trainings of {', '.join(dict.fromkeys(run.part for run in trainings))}" if trainings else ""
+    trained = f"; trainings of {', '.join(dict.fromkeys(run.subject for run in trainings))}" if trainings else ""
     return f"From {other}: {', '.join(name.replace('_', ' ') for name in stores)}{trained}."

@@ -22,21 +22,9 @@ from ..files import package_folder
 def executor_of(
     executor: str,  # such as "slurm", or "slurm --slurm-logdir logs/slurm"
 ) -> tuple[str, Any]:
-    """Return the name of an executor plugin and its settings, with the options that Snakemake's own command line takes.
-
-    Raises `StudyError` when it is not installed or an option is wrong.
-    """
+    """Return the name of an executor plugin and its settings. Raises `StudyError` for one that does not exist."""
     import shlex
-    from snakemake.common.argparse import ArgumentParser
-    from snakemake_interface_common.exceptions import ApiError, WorkflowError
     from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
-
-    class Parser(ArgumentParser):
-        def error(self, message):
-            raise StudyError(
-                f"The options of the executor {name!r} are not right: {message}. Its page in Snakemake's plugin catalog"
-                " names them."
-            )
 
     try:
         name, *given = shlex.split(executor)
@@ -51,18 +39,34 @@ def executor_of(
             f"The executor {name!r} is not installed; installed are {', '.join(installed)}. Install it: pip install"
             f" snakemake-executor-plugin-{name}"
         )
-    plugin, parser = known.get_plugin(name), Parser(add_help=False, allow_abbrev=False)
-    if plugin.settings_cls is None:
-        if given:
-            raise StudyError(f"The executor {name!r} takes no options, and got {' '.join(given)}.")
-        return name, None
+    plugin = known.get_plugin(name)
+    if plugin.settings_cls is not None:
+        return name, _plugin_settings(plugin, name, given)
+    if given:
+        raise StudyError(f"The executor {name!r} takes no options, and got {' '.join(given)}.")
+    return name, None
+
+
+def _plugin_settings(plugin, name, given):
+    """Return a plugin's settings from the options that Snakemake's own command line takes. Raises `StudyError`."""
+    from snakemake.common.argparse import ArgumentParser
+    from snakemake_interface_common.exceptions import ApiError, WorkflowError
+
+    class Parser(ArgumentParser):
+        def error(self, message):
+            raise StudyError(
+                f"The options of the executor {name!r} are not right: {message}. Its page in Snakemake's plugin catalog"
+                " names them."
+            )
+
+    parser = Parser(add_help=False, allow_abbrev=False)
     plugin.register_cli_args(parser, "executor")
     settings = plugin.get_settings(parser.parse_args(given))
     try:
         plugin.validate_settings(settings)
     except (ApiError, WorkflowError) as error:
         raise StudyError(f"The options of the executor {name!r} are not right: {error}") from error
-    return name, settings
+    return settings
 
 # %% ../../nbs/study/10_snakemake.ipynb #5886d51a
 @dataclass(frozen=True)
@@ -88,73 +92,67 @@ def run_engine(
     events: str | Path,  # file that gets one JSON line per event
 ):
     """Run a study's graph with Snakemake's Python interface. Raises its WorkflowError when a job has failed."""
-    import logging, threading
+    import threading
     from filelock import FileLock
-    from snakemake.api import (
-        ConfigSettings,
-        DAGSettings,
-        ExecutionSettings,
-        OutputSettings,
-        ResourceSettings,
-        SnakemakeApi,
-    )
+    from snakemake.api import ConfigSettings, ExecutionSettings, OutputSettings, ResourceSettings, SnakemakeApi
     from snakemake.logging import logger
-    from snakemake.settings.types import Quietness, RerunTrigger
+    from snakemake.settings.types import Quietness
 
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-    stream = open(events, "a", encoding="utf-8", buffering=1)
+    executor, settings = ("dryrun", None) if options.dry_run else executor_of(options.executor)
+    is_local = executor in ("local", "dryrun")
+    nodes = None if is_local else options.workers
+    names = ("recipe", "without", "workers", "threads", "alone", "force")
+    # Our own lock is given back by the system when a process dies; Snakemake's would stay behind.
+    lock = contextlib.nullcontext() if options.dry_run else FileLock(Path(folder) / ".snakemake.lock", timeout=15)
+    output = OutputSettings(dryrun=options.dry_run, quiet={Quietness.HOST}, nocolor=True)
+    with open(events, "a", encoding="utf-8", buffering=1) as stream, lock, SnakemakeApi(output) as api:
+        logger.addHandler(_event_recorder(stream))
+        workflow = api.workflow(
+            ResourceSettings(cores=options.workers * options.threads, nodes=nodes),
+            ConfigSettings(config={name: getattr(options, name) for name in names}),
+            snakefile=package_folder("workflow") / "Snakefile",
+            workdir=Path(folder).resolve(),
+        )
+        workflow.dag(_graph_settings(options)).execute_workflow(
+            executor=executor,
+            executor_settings=settings,
+            execution_settings=ExecutionSettings(keep_going=True, lock=False, latency_wait=3 if is_local else 60),
+        )
+
+# %% ../../nbs/study/10_snakemake.ipynb #3722b4e2
+def _graph_settings(options):
+    """Return which steps Snakemake looks at, and what makes it do one again."""
+    from snakemake.api import DAGSettings
+    from snakemake.settings.types import RerunTrigger
+
+    return DAGSettings(
+        frozenset(options.target.split()),
+        forceall=options.force,
+        forcerun=frozenset({"prepare"}) if options.prepare_again else frozenset(),
+        force_incomplete=True,
+        allowed_rules=frozenset(options.rules.split()),
+        rerun_triggers=frozenset({RerunTrigger.MTIME, RerunTrigger.PARAMS, RerunTrigger.INPUT}),
+    )
+
+
+def _event_recorder(stream):
+    """Return a log handler that writes Snakemake's events to a stream, one JSON line each."""
+    import logging
+
+    kept = ("jobid", "job_id", "rule_name", "wildcards", "reason", "stats", "jobs")
 
     class Recorder(logging.Handler):
         def emit(self, record):
             event = getattr(record, "event", None)
-            if event is None:
-                return
-            kept = {
-                key: getattr(record, key)
-                for key in ("jobid", "job_id", "rule_name", "wildcards", "reason", "stats", "jobs")
-                if hasattr(record, key)
-            }
-            stream.write(json.dumps({"event": str(event), "time": time.time(), **kept}, default=_plain) + "\n")
+            if event is not None:
+                facts = {key: getattr(record, key) for key in kept if hasattr(record, key)}
+                line = {"event": str(event), "time": time.time(), **facts}
+                stream.write(json.dumps(line, default=_plain) + "\n")
 
-    config = {
-        "recipe": options.recipe,
-        "without": options.without,
-        "workers": options.workers,
-        "threads": options.threads,
-        "alone": options.alone,
-        "force": options.force,
-    }
-    again = frozenset({"prepare"}) if options.prepare_again else frozenset()
-    executor, settings = ("dryrun", None) if options.dry_run else executor_of(options.executor)
-    local = executor in ("local", "dryrun")
-    resources = ResourceSettings(cores=options.workers * options.threads, nodes=None if local else options.workers)
-    lock = contextlib.nullcontext() if options.dry_run else FileLock(Path(folder) / ".snakemake.lock", timeout=15)
-    with lock, SnakemakeApi(OutputSettings(dryrun=options.dry_run, quiet={Quietness.HOST}, nocolor=True)) as api:
-        logger.addHandler(Recorder(logging.INFO))
-        workflow = api.workflow(
-            resources,
-            ConfigSettings(config=config),
-            snakefile=package_folder("workflow") / "Snakefile",
-            workdir=Path(folder).resolve(),
-        )
-        dag = workflow.dag(
-            DAGSettings(
-                frozenset(options.target.split()),
-                forceall=options.force,
-                forcerun=again,
-                force_incomplete=True,
-                allowed_rules=frozenset(options.rules.split()),
-                rerun_triggers=frozenset({RerunTrigger.MTIME, RerunTrigger.PARAMS, RerunTrigger.INPUT}),
-            )
-        )
-        # Our own lock is given back by the system when a process dies; Snakemake's would stay behind.
-        dag.execute_workflow(
-            executor=executor,
-            executor_settings=settings,
-            execution_settings=ExecutionSettings(keep_going=True, lock=False, latency_wait=3 if local else 60),
-        )
+    return Recorder(logging.INFO)
 
-# %% ../../nbs/study/10_snakemake.ipynb #5886d502
+
 def _plain(
     value: Any,  # something of Snakemake's that JSON does not know
 ):
