@@ -149,11 +149,9 @@ def source_prompts(
     limit: int,  # prompts per language
 ) -> list[Instruction]:
     """Return the prompts of the recipe's source as they are."""
-    own = (
-        {"columns": settings.prompt_columns, "language": settings.prompts_in or None}
-        if settings.prompts not in ("shipped", *HUB_PROMPTS)
-        else {}
-    )
+    own: dict = {}
+    if settings.prompts not in ("shipped", *HUB_PROMPTS):
+        own = {"columns": settings.prompt_columns, "language": settings.prompts_in or None}
     return load_instructions(languages, split, settings.kinds or None, limit, source=settings.prompts, **own)
 
 # %% ../../nbs/croco/07_prompts.ipynb #0fdd2803

@@ -345,8 +345,9 @@ def called_by(
     """Return the function, class or method of the package that a call calls, None for any other."""
     if isinstance(function, ast.Attribute) and (owner := scope.class_of_value(function.value)):
         member = member_of(owner, function.attr, scope.known)
-        is_method = member is not None and member.kind == "method"
-        return Target(member.owner.module, f"{member.owner.name}.{function.attr}") if is_method else None
+        if member is None or member.kind != "method":
+            return None
+        return Target(member.owner.module, f"{member.owner.name}.{function.attr}")
     target = scope.meaning(function) if isinstance(function, ast.Name | ast.Attribute) else None
     return target if target and target.name else None
 

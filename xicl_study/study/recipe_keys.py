@@ -14,6 +14,7 @@ __all__ = ['RECIPE', 'RUN_WORDS', 'READ_BY', 'PARAMETER_KEYS', 'RecipeCode', 'Re
 import ast
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 
 from ..recipe.recipe import Recipe
@@ -74,7 +75,8 @@ def recipe_code(
     known = Definitions(package, {"recipe": recipe})
     names, groups = known.names_in(recipe.module), {recipe: ""}
     fields = {name for owner in class_with_bases(recipe, known) for name in declared_fields(owner, known)}
-    for part in known.class_statement(recipe).body:
+    statement = known.class_statement(recipe)
+    for part in statement.body if statement else []:
         owner = known.class_of(part.returns, names) if isinstance(part, ast.FunctionDef) else None
         plain = [each.attr for each in nodes_inside(part) if isinstance(each, ast.Attribute) and each.attr in fields]
         if owner and plain:
@@ -100,8 +102,9 @@ class Reader:
 
     def plain_group(self, node: ast.expr) -> str:
         """Return the name of the recipe's dictionary that an expression is, "" for anything else."""
-        owner = self.recipe_class(node.value) if isinstance(node, ast.Attribute) else None
-        member = member_of(owner, node.attr, self.code.known) if owner == self.code.recipe else None
+        if not isinstance(node, ast.Attribute) or self.recipe_class(node.value) != self.code.recipe:
+            return ""
+        member = member_of(self.code.recipe, node.attr, self.code.known)
         return node.attr if member and member.is_mapping else ""
 
     def add_all(self, owner: Target):
@@ -411,13 +414,10 @@ def _names_handed_back(tree, scope):
     loads = [part.id for part in ast.walk(tree) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)]
     back = []
     for part in ast.walk(tree):
-        made = called_by(part.func, scope) if isinstance(part, ast.Call) else None
-        if made:
-            named = [
-                *zip(parameter_classes(made, scope.known), part.args),
-                *((each.arg, each.value) for each in part.keywords),
-            ]
-            back += [value.id for name, value in named if name == "overrides" and isinstance(value, ast.Name)]
+        if isinstance(part, ast.Call) and (made := called_by(part.func, scope)):
+            given = list(zip(parameter_classes(made, scope.known), part.args))
+            given += [(each.arg or "", each.value) for each in part.keywords]
+            back += [value.id for name, value in given if name == "overrides" and isinstance(value, ast.Name)]
     return {name for name in back if back.count(name) == loads.count(name)}
 
 # %% ../../nbs/study/03_recipe_keys.ipynb #9a0d73e0
@@ -439,7 +439,7 @@ def notebook_keys(
     package = own_package()
 
     def find():
-        code = recipe_code(package)
+        code = _own_code(package_state(package))
         found: set[str] = set()
         for source in sources:
             reads = read_whole_notebook(source, code)
@@ -447,7 +447,13 @@ def notebook_keys(
         return sorted(found)
 
     sources = [read_notebook(path) for path in notebooks]
-    return found_once("keys", [package_state(package), *(source.state for source in sources)], find)
+    return found_once("keys", package, [source.state for source in sources], find)
+
+
+@lru_cache(maxsize=1)
+def _own_code(state):
+    """Return this package's definitions: several notebooks in turn reach the same ones."""
+    return recipe_code(own_package())
 
 # %% ../../nbs/study/03_recipe_keys.ipynb #a1cf7e1b
 def function_keys(
@@ -455,10 +461,8 @@ def function_keys(
 ) -> list[str]:
     """Return the keys of a recipe that functions read, by themselves or in what they call."""
     package = own_package()
-    content = [package_state(package), *((target.module, target.name) for target in functions)]
-    return found_once(
-        "keys", content, lambda: sorted(reads_under(Reads(reached=set(functions)), recipe_code(package))[0])
-    )
+    start, names = Reads(reached=set(functions)), [(target.module, target.name) for target in functions]
+    return found_once("keys", package, names, lambda: sorted(reads_under(start, _own_code(package_state(package)))[0]))
 
 
 def function_modules(
@@ -468,7 +472,7 @@ def function_modules(
     package = own_package()
 
     def find():
-        code, waiting, seen = recipe_code(package), set(functions), set()
+        code, waiting, seen = _own_code(package_state(package)), set(functions), set()
         while waiting:
             target = waiting.pop()
             seen.add(target)
@@ -476,9 +480,7 @@ def function_modules(
                 waiting |= read_definition(target, code).reached - seen
         return sorted({target.module for target in seen if not is_carrier(target.module)})
 
-    return found_once(
-        "modules", [package_state(package), *((target.module, target.name) for target in functions)], find
-    )
+    return found_once("modules", package, [(target.module, target.name) for target in functions], find)
 
 # %% ../../nbs/study/03_recipe_keys.ipynb #ba8b46e0
 def key_value(
