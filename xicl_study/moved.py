@@ -50,7 +50,8 @@ _PARTS_A_TO_J = """
     evaluation evaluation.results: method_table metric_columns POOL_METHODS results_table yardsticks
     evaluation evaluation.statistics: bootstrap_interval Comparison holm paired_bootstrap resample_counts
     evaluation evaluation.statistics: resampled_means wilson_interval
-    experiments closed_loop.experiments: Experiment finish_experiment open_experiment prompt_tokens tidy_results
+    experiments closed_loop.experiments: Experiment finish_experiment open_experiment prompt_tokens=prompt_lengths
+    experiments closed_loop.experiments: tidy_results
     experiments evaluation.results: against=paired_differences
     experiments report.findings: summed_up
     figures report.main_figures: alt_text DrawnFigure held_out_languages key_methods language_figures

@@ -26,7 +26,7 @@ from .plan import lost_runs, Plan, plan_study
 from .reuse import reusable_parts, reuse_study
 from .screen import BarScreen, LineScreen
 from .snakemake import EngineOptions, executor_of
-from .status import older_line, older_steps, prepared_state, REORGANISED
+from .status import older_line, older_runs, older_steps, prepared_state, REORGANISED
 
 # %% ../../nbs/study/15_runner.ipynb #3a136706
 def check_study(
@@ -59,10 +59,14 @@ def engine_plans(
 ) -> list[EngineOptions]:
     """Return what the engine is asked in one call, or in two when `prepare` has to be done again."""
     state = prepared_state(plan, folder)
+    older = " ".join(f"{run.folder}/notebook.ipynb" for run in older_runs(plan, folder))
     if options.force or state == "waiting" or state == "done" and not options.prepare_again:
-        return [options]
+        return [replace(options, again=older)]
     rest = " ".join([*(stage.name for stage in plan.stages), *(step for step in STEPS if step != "prepare"), "all"])
-    return [replace(options, prepare_again=True, target="prepare"), replace(options, prepare_again=False, rules=rest)]
+    return [
+        replace(options, prepare_again=True, target="prepare"),
+        replace(options, prepare_again=False, rules=rest, again=older),
+    ]
 
 # %% ../../nbs/study/15_runner.ipynb #305a89ab
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def run_plan(
         if now == lost or not left:
             break
         lost = now
-        calls = [replace(calls[0], without=" ".join(sorted(lost)), force=False, prepare_again=False)]
+        calls = [replace(calls[0], without=" ".join(sorted(lost)), force=False, prepare_again=False, again="")]
     report = folder / "report.html"
     return Outcome(folder, report if report.is_file() else None, planned, failures)
 

@@ -80,6 +80,7 @@ class EngineOptions:
     alone: int = 1  # threads of a step that runs alone: preparing and training
     force: bool = False  # do everything again
     prepare_again: bool = False  # a model's package has vanished, or what is prepared has changed
+    again: str = ""  # files that are made again, whatever Snakemake has noted of them, with spaces between
     target: str = ""  # the step to reach; the last when empty
     rules: str = ""  # names of the only steps that may run, with spaces between; all when empty
     dry_run: bool = False  # only say what would be done
@@ -129,7 +130,7 @@ def _graph_settings(options):
     return DAGSettings(
         frozenset(options.target.split()),
         forceall=options.force,
-        forcerun=frozenset({"prepare"}) if options.prepare_again else frozenset(),
+        forcerun=frozenset([*(["prepare"] if options.prepare_again else []), *options.again.split()]),
         force_incomplete=True,
         allowed_rules=frozenset(options.rules.split()),
         rerun_triggers=frozenset({RerunTrigger.MTIME, RerunTrigger.PARAMS, RerunTrigger.INPUT}),

@@ -43,12 +43,12 @@ def count_items(
     recipe: Recipe,  # a checked recipe with a task
     folder: Path,  # the study's folder
 ) -> tuple[list[str], dict]:
-    """Prepare a study of the closed loop; return what was said, and its test items by language. Raises `DataError`."""
+    """Prepare a study of the closed loop; return what was said, and how many items each language has."""
     from xicl_study.tasks.load_task import load_task
 
     said, task, found = install_models(recipe), load_task(recipe.task), {}
     for position, code in enumerate(recipe.languages):
-        found[code] = len(task.examples(code, recipe.split, limit=recipe.test_items))
+        found[code] = len(task.examples(code, recipe.split))
         if not found[code]:
             raise DataError(f"Task {task.name} has no {recipe.split} items in {code}.")
         report_progress(position + 1, len(recipe.languages), "data")
