@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError, RecipeError
-from ..evaluation.results import check_predictions
+from ..evaluation.predictions import check_predictions
 from ..files import read_parquet, write_json, write_text
 from ..fingerprints import fingerprint
 from .power import items_needed, power_lines, PowerAssumptions

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError
-from ..evaluation.results import check_predictions
+from ..evaluation.predictions import check_predictions
 from ..files import whole_file, write_text
 from ..fingerprints import fingerprint
 
