@@ -14,18 +14,18 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError
+from .means import mean_with_interval, share_with_interval
 from .predictions import check_predictions
-from .statistics import bootstrap_interval, wilson_interval
 from ..tasks.typology import DISTANCES, language_distance
 
 # %% ../../nbs/evaluation/14_consistency.ipynb #abd5cad6
 def _pair_agreement(one, two, items, confidence):
     """Agreement of two rows of answers, averaged over seeds per item."""
     same = pd.Series((one == two).astype(float)).groupby(items).mean()
-    low, high = wilson_interval(same.sum(), len(same), confidence)
+    share = share_with_interval(same.sum(), len(same), confidence)
     expected = sum((one == code).mean() * (two == code).mean() for code in np.unique(one))
     kappa = float(((one == two).mean() - expected) / (1 - expected)) if expected < 1 else float("nan")
-    return {"agreement": same.mean(), "low": low, "high": high, "kappa": kappa, "n": len(same)}
+    return {**share, "agreement": same.mean(), "kappa": kappa}
 
 
 def consistency(
@@ -61,8 +61,9 @@ def demonstration_agreement(
     encode: Callable,  # texts to unit vectors [n, d]
     n_resamples: int = 2000,  # of the intervals
 ) -> pd.DataFrame:
-    """Return for each pair of languages how alike the demonstrations for the same items are: first, second, metric
-    (labels, meaning), value, low, high, n.
+    """Return how alike the demonstrations for the same items are, for each pair of languages, in labels and meaning.
+
+    The columns are first, second, metric, value, low, high and n. Raises `DataError` when there are no demonstrations.
     """
     found = {
         (row.language, row.item): list(row.demonstrations)
@@ -71,33 +72,24 @@ def demonstration_agreement(
     }
     if not found:
         raise DataError("There are no demonstrations to compare. Take a method that has some, and k of 1 or more.")
+    # a text that many sets show is encoded once
     texts = list(dict.fromkeys(demo["input"] for demos in found.values() for demo in demos))
     place, vectors = {text: number for number, text in enumerate(texts)}, np.asarray(encode(texts), dtype=np.float32)
-    means = {key: vectors[[place[demo["input"]] for demo in demos]].mean(axis=0) for key, demos in found.items()}
-    means = {key: vector / max(float(np.linalg.norm(vector)), 1e-9) for key, vector in means.items()}
+    centres = {key: vectors[[place[demo["input"]] for demo in demos]].mean(axis=0) for key, demos in found.items()}
+    centres = {key: vector / max(float(np.linalg.norm(vector)), 1e-9) for key, vector in centres.items()}
     rows, items = [], sorted({item for _, item in found})
     for first, second in combinations(dict.fromkeys(language for language, _ in found), 2):
         both = [item for item in items if (first, item) in found and (second, item) in found]
         if not both:
             continue
-        labels = [
-            np.mean([one["output"] == other["output"] for one, other in zip(found[first, item], found[second, item])])
-            for item in both
-        ]
-        meaning = [float(means[first, item] @ means[second, item]) for item in both]
-        for metric, values in (("labels", labels), ("meaning", meaning)):
-            low, high = bootstrap_interval(np.array(values), n_resamples)
-            rows.append(
-                {
-                    "first": first,
-                    "second": second,
-                    "metric": metric,
-                    "value": float(np.mean(values)),
-                    "low": low,
-                    "high": high,
-                    "n": len(both),
-                }
-            )
+        pairs = [(found[first, item], found[second, item]) for item in both]
+        values = {
+            "labels": [np.mean([one["output"] == two["output"] for one, two in zip(*pair)]) for pair in pairs],
+            "meaning": [float(centres[first, item] @ centres[second, item]) for item in both],
+        }
+        for metric, numbers in values.items():
+            row = {"first": first, "second": second, "metric": metric}
+            rows.append({**row, **mean_with_interval(np.array(numbers), n_resamples)})
     return pd.DataFrame(rows, columns=["first", "second", "metric", "value", "low", "high", "n"])
 
 # %% ../../nbs/evaluation/14_consistency.ipynb #615c7d86
@@ -153,50 +145,47 @@ def _weighted_line(x, y, weights):
     return mean_y - slope * mean_x, slope
 
 # %% ../../nbs/evaluation/14_consistency.ipynb #f30ec201
+def _drawn_lines(x, y, one, other, n, n_resamples, chance) -> np.ndarray:
+    """Return intercept and slope for languages drawn with replacement [draws, 2]; draws without a slope are left out."""
+    lines = []
+    for _ in range(n_resamples):
+        counts = np.bincount(chance.integers(0, n, n), minlength=n)
+        lines.append(_weighted_line(x, y, (counts[one] * counts[other]).astype(float)))
+    return np.array([line for line in lines if not np.isnan(line[1])])
+
+
+def _mantel_p(x, y, one, other, n, slope, n_resamples, chance) -> float:
+    """Return how often a line is as steep when the languages' labels of the distances are permuted (Mantel 1967)."""
+    matrix = np.full((n, n), np.nan)
+    matrix[one, other] = matrix[other, one] = x
+    steeper = 0
+    for _ in range(n_resamples):
+        order = chance.permutation(n)
+        permuted = matrix[order[one], order[other]]
+        known = ~np.isnan(permuted)  # a pair that was not measured has no distance to lend
+        found = _weighted_line(permuted[known], y[known], np.ones(known.sum()))[1]
+        steeper += abs(found) >= abs(slope) - 1e-12
+    return (steeper + 1) / (n_resamples + 1)
+
+
 def fit_line(
     pairs: pd.DataFrame,  # columns first, second, value and the distance
     distance: str = "genetic",  # column of the distance
     n_resamples: int = 2000,  # of languages, and permutations
     seed: int = 0,  # of both
 ) -> Fit | None:
-    """Fit a line through the pairs of languages; None when there are fewer than four languages or the distances are all
-    alike.
-    """
+    """Fit a line through pairs of languages; None for fewer than four languages or distances that are all alike."""
     pairs = pairs.dropna(subset=["value", distance])
     languages = list(dict.fromkeys([*pairs["first"], *pairs["second"]]))
-    x, y = pairs[distance].to_numpy(float), pairs["value"].to_numpy(float)
-    if len(languages) < 4 or np.ptp(x) < 1e-9:
+    x, y, n = pairs[distance].to_numpy(float), pairs["value"].to_numpy(float), len(languages)
+    if n < 4 or np.ptp(x) < 1e-9:
         return None
     one, other = (np.array([languages.index(code) for code in pairs[name]]) for name in ("first", "second"))
     intercept, slope = _weighted_line(x, y, np.ones(len(x)))
-    chance, grid, n = np.random.default_rng(seed), np.linspace(x.min(), x.max(), 40), len(languages)
-    lines = []
-    for _ in range(n_resamples):
-        counts = np.bincount(chance.integers(0, n, n), minlength=n)
-        lines.append(_weighted_line(x, y, (counts[one] * counts[other]).astype(float)))
-    drawn = np.array([line for line in lines if not np.isnan(line[1])])
-    matrix = np.full((n, n), np.nan)
-    matrix[one, other] = matrix[other, one] = x
-    steeper = total = 0
-    for _ in range(n_resamples):
-        order = chance.permutation(n)
-        permuted = matrix[order[one], order[other]]
-        known = ~np.isnan(permuted)
-        total, steeper = (
-            total + 1,
-            steeper + (abs(_weighted_line(permuted[known], y[known], np.ones(known.sum()))[1]) >= abs(slope) - 1e-12),
-        )
+    chance, grid = np.random.default_rng(seed), np.linspace(x.min(), x.max(), 40)
+    drawn = _drawn_lines(x, y, one, other, n, n_resamples, chance)
+    p = _mantel_p(x, y, one, other, n, slope, n_resamples, chance)
     low, high = np.quantile(drawn[:, 1], [0.025, 0.975])
     bands = np.quantile(drawn[:, :1] + drawn[:, 1:] * grid, [0.025, 0.975], axis=0)
-    return Fit(
-        slope,
-        float(low),
-        float(high),
-        (steeper + 1) / (total + 1),
-        len(pairs),
-        n,
-        grid,
-        intercept + slope * grid,
-        bands[0],
-        bands[1],
-    )
+    line = intercept + slope * grid
+    return Fit(slope, float(low), float(high), p, len(pairs), n, grid, line, bands[0], bands[1])

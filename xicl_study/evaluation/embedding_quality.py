@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError, UnknownNameError
-from .statistics import bootstrap_interval, wilson_interval
+from .means import mean_with_interval, share_with_interval
 
 # %% ../../nbs/evaluation/15_embedding_quality.ipynb #b0f74410
 def parallel_texts(
@@ -110,17 +110,12 @@ def parallel_quality(
             vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9) for vectors in (first, second)
         )
     cosines, n = first @ second.T, len(first)
-    right = (
-        np.concatenate([cosines.argmax(axis=1) == np.arange(n), cosines.argmax(axis=0) == np.arange(n)])
-        .reshape(2, n)
-        .mean(axis=0)
-    )
+    right = np.mean([cosines.argmax(axis=1) == np.arange(n), cosines.argmax(axis=0) == np.arange(n)], axis=0)
     gap = np.diag(cosines) - (cosines.sum(axis=1) - np.diag(cosines)) / (n - 1)
-    low, high = wilson_interval(float(right.sum()), n)
-    gap_low, gap_high = bootstrap_interval(gap, n_resamples)
+    # a sentence that is found one way only counts one half; the mean gap has the vectors' own precision
     return [
-        {"metric": "retrieval", "value": float(right.mean()), "low": low, "high": high, "n": n},
-        {"metric": "cosine_gap", "value": float(gap.mean()), "low": gap_low, "high": gap_high, "n": n},
+        {"metric": "retrieval", **share_with_interval(float(right.sum()), n)},
+        {"metric": "cosine_gap", **mean_with_interval(gap, n_resamples), "value": float(gap.mean())},
     ]
 
 # %% ../../nbs/evaluation/15_embedding_quality.ipynb #3295b19c
@@ -130,8 +125,9 @@ def encoder_quality(
     pivot: str = "en",  # language that the others are compared with
     n_resamples: int = 2000,  # of the gap's interval
 ) -> pd.DataFrame:
-    """Return retrieval and gap of each language against the pivot, raw and centred: key, language, centred, metric,
-    value, low, high, n.
+    """Return retrieval and gap of each language against the pivot, raw and centred.
+
+    The columns are key, language, centred, metric, value, low, high and n. Raises `DataError` without the pivot's texts.
     """
     if pivot not in texts:
         raise DataError(f"There are no texts in {pivot}, which the other languages are compared with.")

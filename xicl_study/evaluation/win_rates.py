@@ -28,7 +28,7 @@ def fit_length_control(
     weights: np.ndarray | None = None,  # [fits, n] how often each item counts; once when None
     ridge: float = 1.0,  # λ of the penalty λ/2 φ²
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return θ and φ [fits] by Newton's method; θ is ±∞ where all counted items are won or lost, NaN where none counts."""
+    """Return θ and φ [fits] by Newton's method; θ is ±∞ where all items are won or lost, NaN where none counts."""
     scores, lengths = np.asarray(scores, dtype=float), np.asarray(lengths, dtype=float)
     weights = np.ones((1, len(scores))) if weights is None else np.asarray(weights, dtype=float)
     total = weights.sum(1)
@@ -42,6 +42,7 @@ def fit_length_control(
         p = 1 / (1 + np.exp(-(theta[open_fits, None] + phi[open_fits, None] * lengths)))
         residual, curvature = counts * (scores - p), counts * p * (1 - p)
         slope = np.stack([residual.sum(1), residual @ lengths - ridge * phi[open_fits]], axis=1)
+        # the negative Hessian is [[a, b], [b, c]]; its inverse is written out
         a, b, c = curvature.sum(1), curvature @ lengths, curvature @ lengths**2 + ridge
         step = (
             np.stack([c * slope[:, 0] - b * slope[:, 1], a * slope[:, 1] - b * slope[:, 0]], axis=1)
@@ -64,28 +65,24 @@ def sigmoid(
         return 1 / (1 + np.exp(-np.asarray(theta, dtype=float)))
 
 # %% ../../nbs/evaluation/13_win_rates.ipynb #e623ad80
-WIN_COLUMNS = (
-    "language",
-    "judge",
-    "judge_kind",
-    "win_rate",
-    "standard_error",
-    "low",
-    "high",
-    "lc_win_rate",
-    "lc_low",
-    "lc_high",
-    "n",
-    "ties",
-    "excluded",
-    "first_share",
-)
+_FACTS = ("language", "judge", "judge_kind")
+_RATES = ("win_rate", "standard_error", "low", "high", "lc_win_rate", "lc_low", "lc_high")
+WIN_COLUMNS = (*_FACTS, *_RATES, "n", "ties", "excluded", "first_share")
 
 
-def _score_tables(judged, languages):
-    """Return (scores, scaled lengths, present), each [languages, answers], and the item that each answer belongs to
-    [answers].
-    """
+def _shares(judged: pd.DataFrame) -> dict[str, float]:
+    """Return the counts of verdicts, and the share of the decided ones that went to the first place."""
+    decided = judged[judged.score.isin((0.0, 1.0))]
+    return {
+        "n": int(judged.score.notna().sum()),
+        "ties": int((judged.score == 0.5).sum()),
+        "excluded": int(judged.score.isna().sum()),
+        "first_share": float((decided["first"] == (decided.score == 1)).mean()) if len(decided) else float("nan"),
+    }
+
+
+def _score_tables(judged: pd.DataFrame, languages: list[str]) -> tuple[np.ndarray, ...]:
+    """Return scores, scaled lengths and presence [languages, answers], and the item of each answer [answers]."""
     valid = judged[judged.score.notna()].assign(difference=judged["length"] - judged["baseline_length"])
     if "number" not in valid:
         valid = valid.assign(number=0)
@@ -102,15 +99,32 @@ def _score_tables(judged, languages):
     return np.where(present, scores, 0.0), scaled, present, pd.factorize(keys.get_level_values(0))[0]
 
 # %% ../../nbs/evaluation/13_win_rates.ipynb #e623ad01
-def _shares(judged):
-    """Return the counts of a part of the table and the share of its decided verdicts that went to the first place."""
-    decided = judged[judged.score.isin((0.0, 1.0))]
-    return {
-        "n": int(judged.score.notna().sum()),
-        "ties": int((judged.score == 0.5).sum()),
-        "excluded": int(judged.score.isna().sum()),
-        "first_share": float((decided["first"] == (decided.score == 1)).mean()) if len(decided) else float("nan"),
-    }
+def _interval(resampled: np.ndarray, value: float, n: int, confidence: float) -> tuple[float, float]:
+    """Return the percentile interval, or Wilson's where all resamples agree: n items cannot make anything certain."""
+    low, high = np.nanquantile(resampled, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    return (float(low), float(high)) if high - low > 1e-12 else wilson_interval(value * n, n, confidence)
+
+
+def _rates_of_language(
+    scores: np.ndarray,  # [n] verdicts that there are
+    lengths: np.ndarray,  # [n] scaled
+    items: np.ndarray,  # [n] number of the item that each answer belongs to
+    weights: np.ndarray,  # [resamples, n] how often each answer is drawn
+    confidence: float,
+) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
+    """Return the columns of `_RATES`, and both rates in each resample."""
+    n, asked = len(scores), len(np.unique(items))
+    with np.errstate(invalid="ignore"):  # a resample may draw none of a language's items
+        plain = weights @ scores / weights.sum(1)
+    controlled = sigmoid(fit_length_control(scores, lengths, weights)[0])
+    rate, lc_rate = scores.mean(), float(sigmoid(fit_length_control(scores, lengths)[0])[0])
+    if asked == n:
+        ends = wilson_interval(scores.sum(), n, confidence)
+        error = scores.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    else:  # several answers to one item are no independent trials, so Wilson's interval would be too narrow
+        ends, error = _interval(plain, rate, asked, confidence), float(np.nanstd(plain))
+    lc_ends = _interval(controlled, lc_rate, asked, confidence)
+    return dict(zip(_RATES, (rate, error, *ends, lc_rate, *lc_ends))), plain, controlled
 
 # %% ../../nbs/evaluation/13_win_rates.ipynb #e623ad02
 def win_rates(
@@ -127,66 +141,27 @@ def win_rates(
     """
     if judged[["judge", "judge_kind"]].drop_duplicates().shape[0] != 1:
         raise DataError("The table must hold the verdicts of one judge. Make one table per judge.")
+    who = judged[["judge", "judge_kind"]].iloc[0].to_dict()
     if judged.score.isna().all():
-        raise DataError(
-            f"No verdict of {judged.judge.iloc[0]} can be used ({judged.reason.value_counts().index[0]}). Use another"
-            " judge."
-        )
-    languages, edges = list(judged.language.unique()), [0.5 - confidence / 2, 0.5 + confidence / 2]
+        reason = judged.reason.value_counts().index[0]
+        raise DataError(f"No verdict of {who['judge']} can be used ({reason}). Use another judge.")
+    languages, rows, resampled = list(judged.language.unique()), [], []
     scores, lengths, present, items = _score_tables(judged, languages)
     n_items = int(items.max()) + 1
-    counts, rows, plain, controlled = resample_counts(n_items, n_resamples, seed).astype(float)[:, items], [], [], []
-    common = {"judge": judged.judge.iloc[0], "judge_kind": judged.judge_kind.iloc[0]}
+    # one draw of items for all languages
+    counts = resample_counts(n_items, n_resamples, seed).astype(float)[:, items]
     for row, language in enumerate(languages):
-        there, facts = present[row], _shares(judged[judged.language == language])
-        values, n = scores[row, there], int(present[row].sum())
-        rows.append({"language": language, **common, **facts, **dict.fromkeys(WIN_COLUMNS[3:10], np.nan)})
-        if not n:
-            continue
-        weights, asked = counts[:, there], len(np.unique(items[there]))
-        with np.errstate(invalid="ignore"):
-            plain.append(weights @ values / weights.sum(1))
-        controlled.append(sigmoid(fit_length_control(values, lengths[row, there], weights)[0]))
-        lc = float(sigmoid(fit_length_control(values, lengths[row, there])[0])[0])
-        alone = values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-        low_high, error = (
-            (wilson_interval(values.sum(), n, confidence), alone)
-            if asked == n
-            else (_interval(plain[-1], edges, values.mean(), asked, confidence), float(np.nanstd(plain[-1])))
-        )
-        rows[-1] |= {
-            "win_rate": values.mean(),
-            "standard_error": error,
-            "low": low_high[0],
-            "high": low_high[1],
-            "lc_win_rate": lc,
-            **dict(zip(("lc_low", "lc_high"), _interval(controlled[-1], edges, lc, asked, confidence))),
-        }
-    if len(plain) > 1:
-        means = np.nanmean(plain, axis=0)
-        win, lc = (float(np.nanmean([row[name] for row in rows])) for name in ("win_rate", "lc_win_rate"))
-        rows.append(
-            {
-                "language": "all",
-                **common,
-                **_shares(judged),
-                "win_rate": win,
-                "standard_error": means.std(),
-                **dict(zip(("low", "high"), _interval(means, edges, win, n_items, confidence))),
-                "lc_win_rate": lc,
-                **dict(
-                    zip(
-                        ("lc_low", "lc_high"), _interval(np.nanmean(controlled, axis=0), edges, lc, n_items, confidence)
-                    )
-                ),
-            }
-        )
+        rates, there = dict.fromkeys(_RATES, np.nan), present[row]
+        if there.any():
+            parts = (scores[row, there], lengths[row, there], items[there], counts[:, there])
+            rates, *drawn = _rates_of_language(*parts, confidence)
+            resampled.append(drawn)
+        rows.append({"language": language, **who, **_shares(judged[judged.language == language]), **rates})
+    if len(resampled) > 1:
+        plain, controlled = (np.nanmean(drawn, axis=0) for drawn in zip(*resampled))
+        rate, lc_rate = (float(np.nanmean([row[name] for row in rows])) for name in ("win_rate", "lc_win_rate"))
+        ends = _interval(plain, rate, n_items, confidence)
+        lc_ends = _interval(controlled, lc_rate, n_items, confidence)
+        rates = dict(zip(_RATES, (rate, plain.std(), *ends, lc_rate, *lc_ends)))
+        rows.append({"language": "all", **who, **_shares(judged), **rates})
     return pd.DataFrame(rows)[list(WIN_COLUMNS)]
-
-# %% ../../nbs/evaluation/13_win_rates.ipynb #e623ad03
-def _interval(resampled, edges, value, n, confidence):
-    """Return the percentile interval, or Wilson's where all resamples are equal: certainty from n items is too much to
-    claim.
-    """
-    low, high = np.nanquantile(resampled, edges)
-    return (float(low), float(high)) if high - low > 1e-12 else wilson_interval(value * n, n, confidence)
