@@ -40,7 +40,7 @@ class Experiment:
         name: str,  # of an option
         default,  # the notebook's own value
     ):
-        """Return what the recipe says of an option, else the notebook's own value. Raises `RecipeError` for another type."""
+        """Return a recipe's value of an option, else the notebook's own. Raises `RecipeError` for another type."""
         value = self.said.get(name, default)
         # YAML writes a whole number where a fraction is meant
         whole = isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool)
@@ -59,7 +59,7 @@ def open_experiment(
     options: Sequence[str] = (),  # names of the options that the notebook knows
     overrides: Mapping | None = None,  # values of the notebook's parameters that win over the recipe's
 ) -> Experiment:
-    """Return an experiment with its settings. Raises `UnknownNameError` for an option that the notebook does not know."""
+    """Return an experiment with its settings. Raises `UnknownNameError` for an unknown option."""
     study = load_recipe(recipe, overrides=dict(overrides or {}))
     said = dict(study.options)
     for key in said:

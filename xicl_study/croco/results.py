@@ -185,7 +185,7 @@ def _verdict_rows(judged: pd.DataFrame, system: str, resamples: int, seed: int) 
         rows.append({"language": code, "method": system, "metric": "verdicts_left_out", "value": lost, "n": len(part)})
     return rows
 
-
+# %% ../../nbs/croco/10_results.ipynb #35b2619c
 def win_rows(
     answers: pd.DataFrame,  # columns system, part, language, item, number, prompt, answer
     judge,  # compares
@@ -266,7 +266,7 @@ def oracle_rewards(
     prompts: Sequence,  # training prompts with references
     languages: Sequence[str],  # of the study, for the language check
 ) -> np.ndarray:
-    """Return the verifiable reward of each candidate [n]: chrF / 100, 0 in another language, NaN without a reference."""
+    """Return the verifiable reward of each candidate [n]: chrF / 100, 0 in a wrong language, NaN without a reference."""
     from xicl_study.croco.reward_models import VerifiableReward
 
     known = {(item.id, item.language): item.reference for item in prompts}

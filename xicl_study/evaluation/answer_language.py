@@ -15,21 +15,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..errors import DataError, UnknownNameError
-from .statistics import wilson_interval
+from .means import share_with_interval
 from ..tasks.languages import language as find_language
 
 # %% ../../nbs/evaluation/10_answer_language.ipynb #501b9a4e
 CODES = {"nb": "no", "zh-Hant": "zh"}  # where the identifier writes a language another way
 IDENTIFIER = "py3langid"
-
-
-@lru_cache(maxsize=1)
-def identifier_languages() -> frozenset[str]:
-    """Return the languages that the identifier knows, as BCP-47 codes of the registry."""
-    from xicl_study.tasks.languages import languages
-
-    labels = set(_identifier(None).labels)
-    return frozenset(code for code in languages() if CODES.get(code, code) in labels)
 
 
 @lru_cache(maxsize=8)
@@ -43,6 +34,15 @@ def _identifier(codes: tuple | None):
     return identifier
 
 
+@lru_cache(maxsize=1)
+def identifier_languages() -> frozenset[str]:
+    """Return the languages that the identifier knows, as BCP-47 codes of the registry."""
+    from xicl_study.tasks.languages import languages
+
+    labels = set(_identifier(None).labels)
+    return frozenset(code for code in languages() if CODES.get(code, code) in labels)
+
+# %% ../../nbs/evaluation/10_answer_language.ipynb #15498869
 def language_probabilities(
     text: str,  # any text
     candidates: Sequence[str] | None = None,  # BCP-47 codes to choose from; None: all that the identifier knows
@@ -60,7 +60,7 @@ def language_probabilities(
     back = {CODES.get(code, code): code for code in sorted(wanted, key=len, reverse=True)}
     return {back[found]: float(probability) for found, probability in _identifier(tuple(sorted(back))).rank(text)}
 
-# %% ../../nbs/evaluation/10_answer_language.ipynb #501b9a01
+
 def identify(
     text: str,  # any text
     candidates: Sequence[str] | None = None,  # BCP-47 codes to choose from; None: all that the identifier knows
@@ -144,7 +144,7 @@ SURE = 0.5  # least probability at which a short answer's language is believed
 SHORT = 20  # letters; a longer answer always has the language that is likeliest
 FAR = 10  # a short answer is not in a language that is so many times less likely than the likeliest
 
-
+# %% ../../nbs/evaluation/10_answer_language.ipynb #02c8da92
 @dataclass(frozen=True)
 class LanguageVerdict:
     """Whether one answer is in the wanted language, and on what ground."""
@@ -194,19 +194,9 @@ def in_own_language(
     ]
 
 # %% ../../nbs/evaluation/10_answer_language.ipynb #98cbecc9
-def answer_language_table(
-    answers,  # DataFrame with the columns language (of the prompt) and answer
-    candidates: Sequence[str] | None = None,  # the study's languages; None: those of the prompts
-    by: Sequence[str] = ("language",),  # columns to group by, for example ("method", "language")
-    confidence: float = 0.95,  # of the interval
-):
-    """Return a DataFrame: for each group n, share in the prompt's language, low, high, by_script and no_letters.
-
-    Raises `DataError`.
-    """
-    import pandas as pd
-
-    missing = [name for name in dict.fromkeys(("language", "answer", *by)) if name not in answers.columns]
+def _check_texts(answers, columns: Sequence[str]):
+    """Raise `DataError` when a table of answers is empty, lacks a column, or holds something that is no text."""
+    missing = [name for name in dict.fromkeys(columns) if name not in answers.columns]
     if missing:
         raise DataError(
             f"The answers lack the column(s) {', '.join(missing)}; they have {', '.join(map(str, answers.columns))}."
@@ -219,10 +209,23 @@ def answer_language_table(
             f"The answer in row {bad[0]} is not a text but {answers['answer'][bad[0]]!r}. A missing answer is an empty"
             " text."
         )
+
+
+def answer_language_table(
+    answers,  # DataFrame with the columns language (of the prompt) and answer
+    candidates: Sequence[str] | None = None,  # the study's languages; None: those of the prompts
+    by: Sequence[str] = ("language",),  # columns to group by, for example ("method", "language")
+    confidence: float = 0.95,  # of the interval
+):
+    """Return a DataFrame: for each group n, share in the prompt's language, low, high, by_script and no_letters.
+
+    Raises `DataError` for a table without answers.
+    """
+    import pandas as pd
+
+    _check_texts(answers, ("language", "answer", *by))
     candidates = sorted(set(answers["language"])) if candidates is None else list(candidates)
-    verdicts = [
-        judge_answer_language(text, code, candidates) for text, code in zip(answers["answer"], answers["language"])
-    ]
+    verdicts = [judge_answer_language(*pair, candidates) for pair in zip(answers["answer"], answers["language"])]
     judged = answers[list(dict.fromkeys(by))].assign(
         yes=[verdict.in_language is True for verdict in verdicts],
         script=[verdict.by == "script" for verdict in verdicts],
@@ -230,17 +233,9 @@ def answer_language_table(
     )
     rows = []
     for key, part in judged.groupby(list(by), sort=False):
-        n, yes = int(part["judged"].sum()), int(part["yes"].sum())
-        low, high = wilson_interval(yes, n, confidence)
-        rows.append(
-            dict(zip(by, key))
-            | {
-                "n": n,
-                "share": yes / n if n else float("nan"),
-                "low": low,
-                "high": high,
-                "by_script": int(part["script"].sum()) / n if n else float("nan"),
-                "no_letters": len(part) - n,
-            }
-        )
+        n = int(part["judged"].sum())
+        found = share_with_interval(int(part["yes"].sum()), n, confidence)
+        by_script = int(part["script"].sum()) / n if n else float("nan")
+        facts = {"n": n, "share": found["value"], "low": found["low"], "high": found["high"], "by_script": by_script}
+        rows.append(dict(zip(by, key)) | facts | {"no_letters": len(part) - n})
     return pd.DataFrame(rows)

@@ -146,7 +146,7 @@ def _weighted_line(x, y, weights):
 
 # %% ../../nbs/evaluation/14_consistency.ipynb #f30ec201
 def _drawn_lines(x, y, one, other, n, n_resamples, chance) -> np.ndarray:
-    """Return intercept and slope for languages drawn with replacement [draws, 2]; draws without a slope are left out."""
+    """Return intercept and slope of languages drawn with replacement [draws, 2], without draws that have no slope."""
     lines = []
     for _ in range(n_resamples):
         counts = np.bincount(chance.integers(0, n, n), minlength=n)
@@ -167,7 +167,7 @@ def _mantel_p(x, y, one, other, n, slope, n_resamples, chance) -> float:
         steeper += abs(found) >= abs(slope) - 1e-12
     return (steeper + 1) / (n_resamples + 1)
 
-
+# %% ../../nbs/evaluation/14_consistency.ipynb #6360b1e6
 def fit_line(
     pairs: pd.DataFrame,  # columns first, second, value and the distance
     distance: str = "genetic",  # column of the distance

@@ -123,16 +123,8 @@ def paired_differences(
     return table.assign(p_holm=holm(table.p))
 
 # %% ../../nbs/evaluation/06_differences.ipynb #ccb242c0
-POOL_METHODS = (
-    "random",
-    "random_english",
-    "bm25",
-    "bm25_english",
-    "dense",
-    "dense_english",
-    "diverse_dense",
-    "diverse_dense_english",
-)
+_SELECTORS = ("random", "bm25", "dense", "diverse_dense")
+POOL_METHODS = tuple(f"{name}{pool}" for name in _SELECTORS for pool in ("", "_english"))
 
 
 @dataclass(frozen=True)
@@ -144,7 +136,7 @@ class BestRetriever:
     languages: tuple[str, ...]  # languages in which every pool method ran
     note: str  # how it was chosen, one sentence for the reader
 
-
+# %% ../../nbs/evaluation/06_differences.ipynb #174ee09c
 def best_retriever(
     predictions: pd.DataFrame,  # one row per language, method, k, seed and item
     column: str = "correct",  # column by which to choose

@@ -127,7 +127,7 @@ def encoder_quality(
 ) -> pd.DataFrame:
     """Return retrieval and gap of each language against the pivot, raw and centred.
 
-    The columns are key, language, centred, metric, value, low, high and n. Raises `DataError` without the pivot's texts.
+    The columns are key, language, centred, metric, value, low, high and n. Raises `DataError` without a pivot.
     """
     if pivot not in texts:
         raise DataError(f"There are no texts in {pivot}, which the other languages are compared with.")

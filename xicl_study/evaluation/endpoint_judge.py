@@ -154,7 +154,7 @@ def _refusal(endpoint: Endpoint, status: int) -> ModelError:
         advice = f"Set the environment variable {endpoint.key_variable}."
     return ModelError(f"The judge {endpoint.model} at {endpoint.url} refuses with HTTP {status}. {advice}")
 
-
+# %% ../../nbs/evaluation/12_endpoint_judge.ipynb #caa39382
 def ask(
     endpoint: Endpoint,  # where to ask
     body: dict,  # the request

@@ -30,6 +30,18 @@ def _beta_masses() -> np.ndarray:
     means = _SHARES[None, :, None]
     return np.diff(betainc(means * kappa, (1 - means) * kappa, _EDGES), axis=2)
 
+# %% ../../nbs/evaluation/08_hierarchical_means.ipynb #b5577a52
+def _explained(of_languages: np.ndarray, families: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return A of each family, scaled to 1 for each spread [family, sigma_L, mean], and the logs of the scales."""
+    logs = np.zeros((families.max() + 1, len(of_languages)))
+    with np.errstate(divide="ignore"):  # a narrow family far from a language's answers cannot explain them at all
+        np.add.at(logs, families, np.log(of_languages).T)
+    logs = logs.reshape(-1, _SPREADS, _CELLS)
+    # a product over a hundred languages is too small for a float
+    scales = logs.max(2, keepdims=True)
+    scales = np.where(np.isfinite(scales), scales, 0)
+    return np.exp(logs - scales), scales[..., 0]
+
 
 @dataclass(frozen=True)
 class _Posterior:
@@ -43,24 +55,20 @@ class _Posterior:
 
 def _posterior(successes: np.ndarray, n: np.ndarray, families: np.ndarray) -> _Posterior:
     """Return the distributions of all shares; `families` numbers the family of each language from 0."""
-    masses, count = _beta_masses().reshape(-1, _CELLS), families.max() + 1
+    masses = _beta_masses().reshape(-1, _CELLS)
     likelihood = np.log(_SHARES)[:, None] * successes + np.log(1 - _SHARES)[:, None] * (n - successes)
     likelihood = np.exp(likelihood - likelihood.max(0))
     of_languages = masses @ likelihood
-    logs = np.zeros((count, len(masses)))
-    with np.errstate(divide="ignore"):  # a narrow family far from a language's answers cannot explain them at all
-        np.add.at(logs, families, np.log(of_languages).T)
-    # a product over a hundred languages is too small for a float; its scale goes away when masses are normalised
-    a = np.exp(logs - logs.max(1, keepdims=True)).reshape(count, _SPREADS, _CELLS)
+    a, scales = _explained(of_languages, families)
     evidence = np.einsum("mc,fsc->msf", masses, a, optimize=True)  # [sigma_F x mu, sigma_L, family]
     with np.errstate(divide="ignore"):
-        joint = np.log(evidence).sum(2)
+        joint = np.log(evidence).sum(2) + scales.sum(0)
     joint = np.exp(joint - joint.max())
     joint /= joint.sum()
     # what explains nothing has no mass that could be shared out
     shares = np.divide(joint[:, :, None], evidence, out=np.zeros_like(evidence), where=evidence > 0)
     within = a * np.einsum("mc,msf->fsc", masses, shares, optimize=True)
-    down = within.reshape(count, -1)[families].T
+    down = within.reshape(len(within), -1)[families].T
     down = np.divide(down, of_languages, out=np.zeros_like(down), where=of_languages > 0)
     joint = joint.reshape(_SPREADS, _CELLS, _SPREADS)
     spreads = np.stack([joint.sum((0, 1)), joint.sum((1, 2))], axis=1)
@@ -71,7 +79,7 @@ def _mean_and_interval(
     masses: np.ndarray,  # [cell, n]
     confidence: float,
 ) -> dict[str, np.ndarray]:
-    """Return the mean and the central interval of each column; its ends are edges of cells, so it is never too narrow."""
+    """Return the mean and the central interval of each column; its ends are cells' edges, so it is never too narrow."""
     masses = masses / masses.sum(0)
     below = masses.cumsum(0)
     # a share far nearer to 0 than a cell is wide is common where spreads are large: its cell belongs to the interval
@@ -90,7 +98,7 @@ class HierarchicalMeans:
     language_spread: float  # mean of σ_L: 0 when languages of a family are all alike
     family_spread: float  # mean of σ_F
 
-
+# %% ../../nbs/evaluation/08_hierarchical_means.ipynb #a3d745c1
 def hierarchical_means(
     table: pd.DataFrame,  # columns language, family, value (share of right answers, 0 to 1) and n (items)
     confidence: float = 0.95,  # of the intervals

@@ -203,7 +203,7 @@ def _answer_numbers(answers: pd.DataFrame) -> pd.Series:
         )
     return numbers
 
-
+# %% ../../nbs/evaluation/11_judges.ipynb #a0f05a9b
 def judge_answers(
     judge: Judge,  # who decides
     # one row each of item, language, prompt, answer, baseline_answer, and `number` for items with several answers

@@ -48,7 +48,7 @@ def _told_apart(tables: list[np.ndarray], n_resamples: int, confidence: float, s
         apart[a, b] = apart[b, a] = q < 1 - confidence
     return apart
 
-
+# %% ../../nbs/evaluation/07_rank_groups.ipynb #bea25795
 def rank_groups(
     scores: pd.DataFrame,  # one row per system, language and item (and seed): predictions, or any scores
     column: str = "correct",  # the score
