@@ -266,7 +266,7 @@ def oracle_rewards(
     prompts: Sequence,  # training prompts with references
     languages: Sequence[str],  # of the study, for the language check
 ) -> np.ndarray:
-    """Return the verifiable reward of each candidate [n]: chrF / 100, 0 in a wrong language, NaN without a reference."""
+    """Return the verifiable reward of each candidate [n]: chrF / 100, 0 in a wrong language, NaN without one."""
     from xicl_study.croco.reward_models import VerifiableReward
 
     known = {(item.id, item.language): item.reference for item in prompts}
