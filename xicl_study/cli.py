@@ -317,7 +317,7 @@ def data(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
     """List the data files that ship with the package: source, licence, size; or verify them."""
-    from xicl_study.tasks.task import manifest, verify_data
+    from xicl_study.tasks.shipped_data import manifest, verify_data
 
     if verify:
         verify_data()

@@ -68,11 +68,11 @@ def _results(rows, outputs):
         common = {"to_name": f"answer_{place}", "origin": "manual"}
         for name in DIMENSIONS:
             if line[name] != "":
-                value = {"rating": int(line[name])}
-                results.append({**common, "from_name": f"{name}_{place}", "type": "rating", "value": value})
+                rating = {"type": "rating", "value": {"rating": int(line[name])}}
+                results.append({**common, "from_name": f"{name}_{place}", **rating})
         if line.comment:
-            value = {"text": [line.comment]}
-            results.append({**common, "from_name": f"comment_{place}", "type": "textarea", "value": value})
+            comment = {"type": "textarea", "value": {"text": [line.comment]}}
+            results.append({**common, "from_name": f"comment_{place}", **comment})
     return results
 
 
@@ -84,7 +84,7 @@ def label_studio_tasks(
     filled = bool((rows[[*DIMENSIONS, "comment"]] != "").any(axis=None))
     for number, (item, part) in enumerate(rows.groupby("item", sort=False), 1):
         outputs = part[["row", "output", "examples", "answer"]].to_dict("records")
-        task = {"data": {"item": item, "query": part["query"].iloc[0], "outputs": outputs}}
+        task: dict = {"data": {"item": item, "query": part["query"].iloc[0], "outputs": outputs}}
         if filled:
             annotation = {"id": number, "completed_by": 1, "was_cancelled": False}
             task.update(id=number, annotations=[{**annotation, "result": _results(by_name, outputs)}])

@@ -36,7 +36,7 @@ def _plain_text(text):
 
 
 def _only_lost_letters(seen, sent, marks):
-    """Is `seen` what an encoding leaves of `sent`, with so many marks for a letter beyond 16 bits?"""
+    """Return whether `seen` is what an encoding leaves of `sent`, with so many marks for a letter beyond 16 bits."""
     place = 0
     for letter in sent:
         width = marks if ord(letter) > 0xFFFF else 1
@@ -51,7 +51,7 @@ def _only_lost_letters(seen, sent, marks):
 
 
 def _read_in_wrong_encoding(seen, sent):
-    """Is `seen` what a program shows of `sent` that takes its UTF-8 for an old encoding?"""
+    """Return whether `seen` is what a program shows of `sent` when it takes UTF-8 for an old encoding."""
     for wrong in ("cp1252", "latin-1"):
         try:
             if _plain_text(seen.encode(wrong).decode("utf-8")) == sent:
