@@ -10,16 +10,16 @@ A placeholder stands in braces and names a number, so that a rerun changes the t
     {croco_tuning/base.chrf}                      experiment/method, where two experiments have such a row
     {recipe.training.steps}                       a value of recipe.yaml; so environment, measured
     {file "runs/a/all/0/metrics.json".kl.full}    a value of any JSON or YAML file of the study
-    {count above 0 of max_r.chrf_vs_base}         number of languages whose interval lies above (below, around) a number;
-                                                  of methods, where the method has a star: "α=*"
+    {count above 0 of max_r.chrf_vs_base}         number of languages whose interval lies above (below, around) a
+                                                  number; of methods, where the method has a star: "α=*"
     {languages above 0 of max_r.chrf_vs_base}     their names
     {number of max_r.chrf_vs_base}                how many languages (methods, entries of a list) there are
     {lowest of "α=*".accuracy}                    and highest: over methods with a star, or over languages: .accuracy.*
     {ratio of grpo.seconds to dpo_budget.seconds} and difference: of two values that a table has side by side
     {holds max_r.chrf_vs_base.low > 0}            shows nothing; an error when it is not so: pins what words say
     {laptop-full: closed_loop.accuracy}           of another study
-    {closed_loop.accuracy as percent.1}           a form: number, signed, percent, points (signed per cent), each with its
-                                                  decimals; word, Word (five, Five)
+    {closed_loop.accuracy as percent.1}           a form: number, signed, percent, points (signed per cent), each with
+                                                  its decimals; word, Word (five, Five)
 
 `measured.yaml` beside a study holds what no table has, written by hand (minutes, memory): it names the commit it was
 measured at, and is refused once the study was made at another.
@@ -39,7 +39,7 @@ CODE = re.compile(
     r"(```.*?```|`[^`\n]+`|(?<=\])\([^)\s]+\)|<!--.*?-->)", re.DOTALL
 )  # and targets of links, and comments
 # what is no number of ours: years, the level of the intervals, names (bf16, μ − 2σ)
-UNCHECKED = re.compile(r"\b(?:19|20)\d\d\b|\b95\s?%|\b[^\W\d][\w-]*|2σ")
+UNCHECKED = re.compile(r"\b(?:19|20)\d\d\b|\b95\s?%|\b[^\W\d][\w-]*(?:\.\d+)*|2σ")
 FIELDS = ("value", "low", "high", "n", "interval", "p_holm")
 WORDS = "none one two three four five six seven eight nine ten eleven twelve".split()
 SIGNS = {">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le}
@@ -114,8 +114,8 @@ class Study:
             made = self.document("environment.json").get("commit") or ""
             if not made.startswith(str(found.get("commit", "none"))):
                 raise FindingsError(
-                    f"{self.folder.name}/measured.yaml was written for the commit {found.get('commit')}, and the study was"
-                    f" made at {made[:12]}: measure again, then change its numbers and its commit"
+                    f"{self.folder.name}/measured.yaml was written for the commit {found.get('commit')}, and the study"
+                    f" was made at {made[:12]}: measure again, then change its numbers and its commit"
                 )
         return found
 
@@ -157,11 +157,9 @@ class Study:
 
     def number(
         self,
-        text: str,  # a path, a path in a file, or a number as it stands
+        text: str,  # a path, or a path in a file
     ):
         """Return what a path names: a number, a text, a list, or (low, high). Raises `FindingsError`."""
-        if re.fullmatch(r"[+-]?\d+(\.\d+)?", text):
-            return float(text)
         if text.startswith("file "):
             text = text.removeprefix("file ").strip()
         path = segments(text)
@@ -265,6 +263,8 @@ class Filler:
         name: str,  # the study that is asked when it names none
     ):
         """Return a number, a text, or the ends of an interval. Raises `FindingsError`."""
+        if re.fullmatch(r"[+-]?\d+(\.\d+)?", asked):
+            return float(asked)
         if found := re.fullmatch(r"(ratio|difference) of (.+) to (.+)", asked):
             left, right = self.value(found[2], name), self.value(found[3], name)
             return left / right if found[1] == "ratio" else left - right
@@ -302,7 +302,7 @@ class Filler:
         for part in UNCHECKED.sub("", PLACEHOLDER.sub("", " ".join(parts[::2]))).splitlines():
             if found := re.search(r"\d[\d.,]*", part):
                 raise FindingsError(
-                    f"{where or name}: the number {found[0]} in “{part.strip()[:80]}” is no placeholder; name it, so that"
-                    " a rerun changes it"
+                    f"{where or name}: the number {found[0]} in “{part.strip()[:80]}” is no placeholder; name it, so"
+                    " that a rerun changes it"
                 )
         return "".join(part if place % 2 else PLACEHOLDER.sub(one, part) for place, part in enumerate(parts))

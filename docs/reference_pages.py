@@ -123,6 +123,30 @@ def described(
     return parts
 
 
+def module_address(
+    name: str,  # a module of the package, "room.module"
+) -> str:
+    """Return the address of a module's page."""
+    return f"api/{name.replace('.', '/')}.md"
+
+
+def overview_page(
+    rooms: dict[str, list[tuple]],  # for each room its modules with their names
+) -> str:
+    """Return the page of all names, room by room, lowest first."""
+    from house import ROOMS
+
+    parts = ["# Reference", "Every module and what it exports; a room uses only those above it."]
+    for room, modules in rooms.items():
+        rows = []
+        for module, names in modules:
+            address = module_address(module).removeprefix("api/")
+            links = ", ".join(f"[`{name}`]({address}#{name})" for name in names)
+            rows.append(f"| [`{module}`]({address}) | {links} |")
+        parts += [f"## {room}", f"{ROOMS[room]}.", "\n".join(["| module | names |", "|---|---|", *rows])]
+    return "\n\n".join(parts) + "\n"
+
+
 def module_page(
     name: str,  # a module of the package
     notebook: str,  # address of its notebook's page

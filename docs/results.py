@@ -176,8 +176,8 @@ def index_page(
             NOTE.format("*"),
             "# Results",
             "",
-            "What was asked, what was found, and where the numbers come from. Every number on these pages is read from a"
-            " stored table when the pages are made. Intervals are 95 % intervals; what they cover stands on each page.",
+            "What was asked, what was found, and where the numbers come from. Every number on these pages is read from"
+            " a stored table when the pages are made. Intervals are 95 % intervals; each page says what they cover.",
             "",
             "| question | answer | study |",
             "|---|---|---|",
