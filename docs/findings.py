@@ -298,11 +298,13 @@ class Filler:
                 raise FindingsError(f"{where or name}: {{{match[2]}}}: {error}") from None
             return f"{match[1]}{value}" if value else ""
 
+        blank = lambda match: " " * len(match[0])  # so that the rest stays in its place
+        checked = UNCHECKED.sub(blank, PLACEHOLDER.sub(blank, CODE.sub(blank, text)))
+        if found := re.search(r"\d(?:[\d.,]*\d)?", checked):
+            line = text[text.rfind("\n", 0, found.start()) + 1 :].split("\n")[0].strip()
+            raise FindingsError(
+                f"{where or name}: the number {found[0]} in “{line[:80]}” is no placeholder; name it, so that a rerun"
+                " changes it"
+            )
         parts = CODE.split(text)  # code stands at the odd places
-        for part in UNCHECKED.sub("", PLACEHOLDER.sub("", " ".join(parts[::2]))).splitlines():
-            if found := re.search(r"\d[\d.,]*", part):
-                raise FindingsError(
-                    f"{where or name}: the number {found[0]} in “{part.strip()[:80]}” is no placeholder; name it, so"
-                    " that a rerun changes it"
-                )
         return "".join(part if place % 2 else PLACEHOLDER.sub(one, part) for place, part in enumerate(parts))
