@@ -122,7 +122,7 @@ def test_each_says_what_it_teaches(path):
     assert texts[1].startswith("## What you will learn") and len(re.findall(r"^- ", goals, re.M)) >= 3
     assert re.search(r"\*\*Time:\*\* .*(minute|second)", texts[1]) and "**Before you start:**" in texts[1]
     first_code = next(text for cell, text in zip(cells, texts) if cell["cell_type"] == "code")
-    assert re.search(r'^policy = tutorial_policy\("(gemma3-270m|smoke)"\)  # ', first_code, re.M)
+    assert re.search(r'^# .+\npolicy = tutorial_policy\("(gemma3-270m|smoke)"\)$', first_code, re.M)
     exercises = [
         number for number, text in enumerate(texts) if cells[number]["cell_type"] == "markdown" and "*Try it*" in text
     ]
@@ -140,6 +140,14 @@ def test_each_says_what_it_teaches(path):
     assert cells[-1]["metadata"] == {"jupyter": {"source_hidden": True}, "tags": ["quiz"]} and texts[-1].startswith(
         "quiz = Quiz("
     )
+
+
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_what_only_draws_is_folded(path):
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code" and "new_figure(" in source and "#| hide" not in source:
+            assert cell["metadata"] == {"jupyter": {"source_hidden": True}, "tags": ["drawing"]}, source[:200]
 
 
 @pytest.mark.parametrize("name", [path.stem for path in TUTORIALS])
