@@ -13,11 +13,14 @@ LIVE = ("2_kl_and_alignment", "7_reading_results")  # run as in JupyterLab; the 
 
 # Appended to each tutorial: answers every question with every letter.
 ANSWERS = """import json as _json
-print("ANSWERS " + _json.dumps([[question.text, question.mark, question.why, [question.check("abcdefgh"[place]) for place in range(len(question.options))]] for question in quiz.questions]))
+def _letters(question): return "abcdefgh"[:len(question.options)]
+def _checks(question): return [question.check(letter) for letter in _letters(question)]
+asked = [[question.text, question.mark, question.why, _checks(question)] for question in quiz.questions]
+print("ANSWERS " + _json.dumps(asked))
 first = quiz.questions[0]
-letters = ["abcdefgh"[place] for place in range(len(first.options))]
-right = next(letter for letter in letters if first.check(letter))
-assert quiz.check(1, right) and 1 in quiz.right and not any(quiz.check(1, letter) for letter in letters if letter != right) and not quiz.right"""
+right = next(letter for letter in _letters(first) if first.check(letter))
+assert quiz.check(1, right) and 1 in quiz.right
+assert not any(quiz.check(1, letter) for letter in _letters(first) if letter != right) and not quiz.right"""
 
 
 def run(path, policy, widgets):
