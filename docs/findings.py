@@ -255,7 +255,9 @@ class Filler:
             if not SIGNS[found[2]](left, right):
                 raise FindingsError(f"it is not so ({left:.4g} and {right:.4g}); write the text anew")
             return ""
-        return in_form(self.value(" ".join(asked.split()), name), form.strip())
+        value = in_form(self.value(" ".join(asked.split()), name), form.strip())
+        # an interval's end of −0 says on which side it lies; a value of −0 is nought
+        return value.lstrip("−+") if re.fullmatch(r"[−+]0(\.0+)?", value) else value
 
     def value(
         self,

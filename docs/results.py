@@ -110,6 +110,31 @@ def again_part(
     )
 
 
+def sentences(
+    found,  # what a run wrote of its findings: texts, in lists or under names
+) -> list[str]:
+    """Return all texts, in order."""
+    if isinstance(found, str):
+        return [found]
+    inside = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+    return [text for each in inside for text in sentences(each)]
+
+
+def run_part(
+    folder: Path,  # outputs/published/<study>
+) -> str:
+    """Return what the run itself wrote of its findings, folded; empty when it wrote none."""
+    parts = []
+    for path in sorted(folder.glob("runs/*/*/*/findings.json")):
+        said = sentences(json.loads(path.read_text(encoding="utf-8")))
+        experiment = path.relative_to(folder / "runs").parts[0]
+        parts.append(f"**{experiment}**\n\n" + "\n".join(f"- {line}" for line in said))
+    if not parts:
+        return ""
+    inside = "\n\n".join(parts)
+    return f"<details markdown>\n<summary>Every finding, as the run wrote it</summary>\n\n{inside}\n\n</details>\n\n"
+
+
 def figure_part(
     folder: Path,  # outputs/published/<study>
     name: str,  # a file in its figures/
@@ -143,7 +168,7 @@ def study_page(
                 figure_part(folder, findings.figure),
                 body,
                 f"## Do it again\n\n{again_part(folder, filler)}",
-                f"## Tables\n\n{tables_part(folder, findings.tables)}",
+                f"## Tables\n\n{run_part(folder)}{tables_part(folder, findings.tables)}",
             ]
         )
         + "\n"
