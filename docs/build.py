@@ -17,11 +17,12 @@ from results import RESULTS, read_findings, studies  # noqa: E402
 from run_tutorials import KEPT, is_current  # noqa: E402
 
 SECTIONS = {"tutorials": "Tutorials", "experiments": "Experiments"}
-# docs/pages/, in the order of the navigation
+# docs/pages/, in the order of the navigation; others follow by name
 GUIDES = (
     "install",
     "run_studies",
     "use_the_library",
+    "front_door",
     "papers_and_questions",
     "speed",
     "change_the_library",
@@ -316,12 +317,9 @@ def add_texts(
     site.write("cards/models.md", model_page())
     for path, place in site.texts.items():
         site.write(place, change_links(path.read_text(encoding="utf-8"), site.target(place, path.parent)))
-    guides = {name: HERE / "pages" / f"{name}.md" for name in GUIDES}
-    if left_out := {path.stem for path in (HERE / "pages").glob("*.md")} ^ set(guides):
-        raise SystemExit(f"GUIDES in docs/build.py and docs/pages/ differ: {', '.join(sorted(left_out))}")
-    titles = [
-        {path.read_text(encoding="utf-8").splitlines()[0].lstrip("# "): site.texts[path]} for path in guides.values()
-    ]
+    pages = sorted((HERE / "pages").glob("*.md"))
+    guides = sorted(pages, key=lambda path: GUIDES.index(path.stem) if path.stem in GUIDES else len(GUIDES))
+    titles = [{path.read_text(encoding="utf-8").splitlines()[0].lstrip("# "): site.texts[path]} for path in guides]
     site.nav += [
         {
             "Recipes and cards": [

@@ -14,7 +14,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 ROOMS = {
     "errors": "errors that say what to do",
     "files": "files that are whole or absent",
-    "fingerprints": "what a step depends on",
+    "fingerprints": "short names that change when values, files or code do",
+    "moved": "where the modules of version 0.1.0 are now",
+    "source_code": "what a definition depends on, found in the code",
     "tasks": "what is asked: languages, tasks, prompts",
     "models": "who answers: policies, adapters, encoders",
     "recipe": "everything that a study can be told",
@@ -297,18 +299,19 @@ def measures(
     longest = max(lines, key=lambda module: len(lines[module]))
     bodies = max(house.functions, key=lambda function: function[1])
     rooms = {room_of(module) for module in house.modules}
+    flat = not any("." in module for module in house.modules)
     try:
         unused = str(len(house.unused()))
     except ImportError:
         unused = "vulture is not installed"
     return {
-        "rooms": str(len(rooms)) if rooms <= set(ROOMS) else "none, flat",
+        "rooms": "none, flat" if flat else str(len(rooms)),
         "modules": str(len(lines)),
         "lines a module, mean": f"{sum(map(len, lines.values())) / len(lines):.0f}",
         "longest module": f"{len(lines[longest])} ({longest})",
         "edges between modules": str(sum(map(len, house.edges.values()))),
-        "edges between rooms": str(sum(map(len, house.room_edges.values()))) if rooms <= set(ROOMS) else "–",
-        "edges that go up": str(len(house.upward_edges())) if rooms <= set(ROOMS) else "–",
+        "edges between rooms": "–" if flat else str(sum(map(len, house.room_edges.values()))),
+        "edges that go up": "–" if flat else str(len(house.upward_edges())),
         "circles": str(len(house.circles())),
         "notebooks": str(len(house.notebooks)),
         "export cells": str(len(lengths)),
