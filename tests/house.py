@@ -185,13 +185,13 @@ class House:
             f"{path.relative_to(self.root / 'nbs').as_posix()}: {line.strip()[:60]}"
             for path in self.notebooks
             if path.parent.parts[len(self.root.parts) + 1 :][:1] in (("tutorials",), ("experiments",))
-            for source in code_cells(path)
+            for source in [*code_cells(path), *fences(markdown_of(path))]
             for line in source.splitlines()
             if len(line) > SITE_LINE
         ]
         texts = [self.root / "README.md", *sorted((self.root / "docs" / "pages").glob("*.md"))]
         for path in texts:
-            for block in re.findall(r"^```.*?\n(.*?)^```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+            for block in fences(path.read_text(encoding="utf-8")):
                 found += [f"{path.name}: {line.strip()[:60]}" for line in block.splitlines() if len(line) > SITE_LINE]
         return found
 
@@ -235,6 +235,21 @@ def code_cells(
     """Return the source of a notebook's code cells."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+def markdown_of(
+    path: Path,  # a notebook
+) -> str:
+    """Return the Markdown of a notebook."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
+
+def fences(
+    text: str,  # Markdown
+) -> list[str]:
+    """Return the blocks of code in a text."""
+    return re.findall(r"^```.*?\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 def plain_code(
