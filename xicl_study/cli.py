@@ -208,6 +208,27 @@ def status(
         raise typer.Exit(1)
 
 
+def _stored_ranks(folder: Path) -> list[str]:
+    """Return which methods of the main result cannot be told apart, as Markdown; nothing without predictions."""
+    paths = sorted(folder.glob("runs/main_result/*/*/predictions.parquet"))
+    if not paths:
+        return []
+    import pandas as pd
+    from xicl_study.errors import DataError
+    from xicl_study.evaluation.predictions import quality_column
+    from xicl_study.evaluation.rank_groups import rank_groups, rank_lines
+    from xicl_study.evaluation.results import method_table
+    from xicl_study.files import read_parquet
+
+    predictions = pd.concat([read_parquet(path) for path in paths], ignore_index=True)
+    column, metric = quality_column(predictions)
+    try:
+        lines = rank_lines(rank_groups(predictions, column), method_table(predictions.method).title)
+    except DataError as error:  # a study that has failed in part can still print its tables
+        return [f"No ranks: {error}"]
+    return ["", f"**Which methods cannot be told apart: {metric.replace('_', ' ')}**", "", *lines]
+
+
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="The study's folder.")] = Path("outputs/laptop"),
@@ -220,6 +241,8 @@ def report(
         from xicl_study.report.experiment_page import study_markdown
 
         print(study_markdown(folder))
+        for line in _stored_ranks(folder):
+            print(line)
         return
     from xicl_study.study.steps import run_step
 
@@ -317,7 +340,7 @@ def data(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
     """List the data files that ship with the package: source, licence, size; or verify them."""
-    from xicl_study.tasks.task import manifest, verify_data
+    from xicl_study.tasks.shipped_data import manifest, verify_data
 
     if verify:
         verify_data()
@@ -371,7 +394,8 @@ def sheets(
     ] = False,
 ):
     """Write blinded rating sheets for several raters per language: xlsx, csv and a Label Studio project."""
-    from xicl_study.human_evaluation.panels import PanelDesign, write_panel
+    from xicl_study.human_evaluation.panel_design import PanelDesign
+    from xicl_study.human_evaluation.panels import write_panel
     from xicl_study.human_evaluation.power import PowerAssumptions
 
     assumptions = PowerAssumptions(difference, deviation, correlation, power=power)
@@ -415,8 +439,8 @@ def report_ratings(
     ] = False,
 ):
     """Means, preferences, agreement, raters and correlations, as tables, figures and a page."""
+    from xicl_study.human_evaluation.rater_checks import OVERALL
     from xicl_study.human_evaluation.report import write_rating_report
-    from xicl_study.human_evaluation.tables import OVERALL
 
     made = write_rating_report(study, keep_failed)
     if made.simulated:

@@ -23,8 +23,8 @@ from ..fingerprints import fingerprint, sha256, stated_name
 from ..recipe.method_table import depends_on_seed, method_info, OWN, TRAINED, trained_policies
 from ..recipe.recipe import Recipe
 from ..source_code import code_fingerprint
-from ..tasks.shipped_tasks import SHIPPED
-from ..tasks.task import manifest
+from ..tasks.shipped_data import manifest
+from ..tasks.shipped_tasks import SHIPPED_TASKS
 
 # %% ../../nbs/closed_loop/08_variants.ipynb #1ba65ffb
 @lru_cache(maxsize=None)
@@ -43,7 +43,7 @@ def made_with(
 
     task = str(recipe.task)
     data: dict | str
-    if task in SHIPPED:
+    if task in SHIPPED_TASKS:
         data = {
             file: entry["sha256"]
             for file, entry in manifest()["files"].items()

@@ -22,7 +22,8 @@ from ..files import read_parquet, write_json, write_parquet
 from ..fingerprints import fingerprint, stated_name
 from ..recipe.croco_settings import CrocoSettings, System, SYSTEMS
 from ..recipe.preference_settings import OWN_KINDS
-from ..tasks.instructions import Instruction, load_instructions, reference_answer
+from ..tasks.instructions import Instruction, reference_answer
+from ..tasks.load_instructions import load_instructions
 from ..recipe.recipe import Recipe
 
 # %% ../../nbs/croco/08_pipeline.ipynb #fe2cc66b

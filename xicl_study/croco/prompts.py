@@ -18,16 +18,9 @@ from ..files import read_parquet, write_parquet
 from ..fingerprints import fingerprint
 from ..recipe.croco_settings import CrocoSettings
 from ..recipe.recipe import Recipe
-from xicl_study.tasks.instructions import (
-    drop_long,
-    HUB_PROMPTS,
-    Instruction,
-    load_instructions,
-    prompt_kind_file,
-    prompt_kind_rows,
-    PROMPT_KINDS,
-    read_instructions,
-)
+from ..tasks.instructions import drop_long, Instruction, PROMPT_KINDS
+from ..tasks.load_instructions import load_instructions
+from ..tasks.prompt_sources import HUB_PROMPTS, read_instructions, shipped_prompts
 
 # %% ../../nbs/croco/07_prompts.ipynb #0fdd284f
 QUESTION_WORDS = {
@@ -109,12 +102,7 @@ def shown_prompts(
 # %% ../../nbs/croco/07_prompts.ipynb #0fdd2802
 def _part(languages, split, kinds, limit):
     """Shipped prompts of one split in those languages that have them."""
-    having = {
-        code
-        for kind in kinds or PROMPT_KINDS
-        for code, part in prompt_kind_rows(prompt_kind_file(kind))
-        if part == split
-    }
+    having = {code for kind in kinds or PROMPT_KINDS for code, part in shipped_prompts(kind) if part == split}
     codes = [code for code in languages if code in having]
     return load_instructions(codes, split, kinds or None, limit) if codes and limit else []
 

@@ -33,7 +33,7 @@ from ..evaluation.metrics import chrf, exact_match
 from ..files import read_json, write_parquet
 from ..recipe.croco_settings import CrocoSettings, System, system_of
 from ..recipe.preference_settings import PreferenceSettings
-from ..tasks.instructions import Instruction, LISTED, PROMPT_KINDS
+from ..tasks.instructions import Instruction, LIST_LENGTHS, PROMPT_KINDS
 from ..recipe.recipe import Recipe
 
 # %% ../../nbs/croco/09_systems.ipynb #33bcb763
@@ -44,7 +44,7 @@ def verified(
     """Return (exact, chrF from 0 to 100) of an answer; NaN without references."""
     if not instruction.reference:
         return math.nan, math.nan
-    wanted = LISTED.get(instruction.kind)
+    wanted = LIST_LENGTHS.get(instruction.kind)
     if wanted is None:
         return exact_match(answer, *instruction.reference), chrf(answer, *instruction.reference)
     words = list(

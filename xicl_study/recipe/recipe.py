@@ -343,9 +343,9 @@ def load_recipe(
 def _is_built_in(name):
     """Say whether a name is a shipped task's or an embedded model's, whatever lies in the working directory."""
     from xicl_study.models.embedded import EMBEDDED
-    from xicl_study.tasks.shipped_tasks import SHIPPED
+    from xicl_study.tasks.shipped_tasks import SHIPPED_TASKS
 
-    return name in (*SHIPPED, *EMBEDDED, *BUILT_IN.values())
+    return name in (*SHIPPED_TASKS, *EMBEDDED, *BUILT_IN.values())
 
 
 def _named_languages(

@@ -45,7 +45,8 @@ def _check_prompts(
     recipe: Recipe,  # with a `croco` group
 ):
     """Raise an error when a source of prompts, or a kind of shipped prompts, does not exist."""
-    from xicl_study.tasks.instructions import HUB_PROMPTS, PROMPT_KINDS
+    from xicl_study.tasks.instructions import PROMPT_KINDS
+    from xicl_study.tasks.prompt_sources import HUB_PROMPTS
 
     settings = recipe.croco_settings
     for kind in (*(settings.kinds if settings.prompts == "shipped" else ()), *settings.held_out_kinds):
@@ -68,10 +69,11 @@ def _check_prompt_languages(
     recipe: Recipe,  # with a `croco` group
 ):
     """Raise an error when a language is written in another way than ours, or has no shipped test prompts."""
-    from xicl_study.tasks.instructions import prompt_kind_file, prompt_kind_rows, PROMPT_KINDS
+    from xicl_study.tasks.instructions import PROMPT_KINDS
     from xicl_study.tasks.languages import language
+    from xicl_study.tasks.prompt_sources import shipped_prompts
 
-    shipped = {code for kind in PROMPT_KINDS for code, _ in prompt_kind_rows(prompt_kind_file(kind))}
+    shipped = {code for kind in PROMPT_KINDS for code, _ in shipped_prompts(kind)}
     for code in (*recipe.languages, *recipe.train_languages):
         if language(code).code != code:
             raise RecipeError(f"Recipe {recipe.name}: write {language(code).code} instead of {code}.")

@@ -188,7 +188,9 @@ def gather_tables(
 ):
     """Write a study's tables and environment.json from what its runs have written. Raises `DataError`."""
     import pandas as pd
-    from xicl_study.evaluation.results import comparisons_table, RESULT_COLUMNS, results_table
+    from xicl_study.evaluation.differences import comparisons_table
+    from xicl_study.evaluation.means import results_table
+    from xicl_study.evaluation.results import check_result_columns, RESULT_COLUMNS
 
     paths = [folder / name for name in plan.gathered() if (folder / name).is_file()]
     if not paths:
@@ -204,9 +206,7 @@ def gather_tables(
         if path.name != "results.parquet":
             continue
         part = read_parquet(path)
-        missing = set(RESULT_COLUMNS) - {"study"} - set(part.columns)
-        if missing:
-            raise DataError(f"{path} lacks the column(s) {', '.join(sorted(missing))} of a results table.")
+        check_result_columns(part, str(path))
         parts.append(part.assign(study=recipe.name))
     table = pd.concat(parts, ignore_index=True)
     further = [name for name in table.columns if name not in RESULT_COLUMNS]
