@@ -317,7 +317,7 @@ def data(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
     """List the data files that ship with the package: source, licence, size; or verify them."""
-    from xicl_study.tasks.task import manifest, verify_data
+    from xicl_study.tasks.shipped_data import manifest, verify_data
 
     if verify:
         verify_data()
@@ -371,7 +371,8 @@ def sheets(
     ] = False,
 ):
     """Write blinded rating sheets for several raters per language: xlsx, csv and a Label Studio project."""
-    from xicl_study.human_evaluation.panels import PanelDesign, write_panel
+    from xicl_study.human_evaluation.panel_design import PanelDesign
+    from xicl_study.human_evaluation.panels import write_panel
     from xicl_study.human_evaluation.power import PowerAssumptions
 
     assumptions = PowerAssumptions(difference, deviation, correlation, power=power)
@@ -415,8 +416,8 @@ def report_ratings(
     ] = False,
 ):
     """Means, preferences, agreement, raters and correlations, as tables, figures and a page."""
+    from xicl_study.human_evaluation.rater_checks import OVERALL
     from xicl_study.human_evaluation.report import write_rating_report
-    from xicl_study.human_evaluation.tables import OVERALL
 
     made = write_rating_report(study, keep_failed)
     if made.simulated:

@@ -111,17 +111,20 @@ def test_an_adapter_of_another_policy_is_refused(tmp_path):
 
 def test_a_damaged_checkpoint_says_what_to_delete(tmp_path):
     from xicl_study.closed_loop.trainers import train_study
+    from xicl_study.recipe.recipe import recipe_of
 
-    recipe = {
-        "task": "emoji-topic",
-        "policy": "smoke",
-        "encoder": "hashed-ngrams",
-        "languages": ["sw"],
-        "train_languages": ["sw"],
-        "k": 2,
-        "methods": ["closed_loop"],
-        "training": {"steps": 2, "queries_per_step": 2, "max_tokens": 4, "warm_up_queries": 0, "save_every": 1},
-    }
+    recipe = recipe_of(
+        {
+            "task": "emoji-topic",
+            "policy": "smoke",
+            "encoder": "hashed-ngrams",
+            "languages": ["sw"],
+            "train_languages": ["sw"],
+            "k": 2,
+            "methods": ["closed_loop"],
+            "training": {"steps": 2, "queries_per_step": 2, "max_tokens": 4, "warm_up_queries": 0, "save_every": 1},
+        }
+    )
 
     class Killed(Exception):
         pass

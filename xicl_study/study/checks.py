@@ -20,14 +20,15 @@ def check_croco(
     """Raise `UnknownNameError`, `RecipeError` or `DataError` when a setting, a kind of prompt or a language does not
     exist or does not fit.
     """
-    from xicl_study.tasks.instructions import HUB_PROMPTS, prompt_kind_file, prompt_kind_rows, PROMPT_KINDS
+    from xicl_study.tasks.instructions import PROMPT_KINDS
     from xicl_study.tasks.languages import language
+    from xicl_study.tasks.prompt_sources import HUB_PROMPTS, shipped_prompts
 
     settings = croco_settings(recipe.croco)
     training = preference_settings(recipe.preference)
     if recipe.preference.get("chat", settings.chat) != settings.chat:
         raise RecipeError(f"Recipe {recipe.name}: preference.chat follows croco.chat; leave it out.")
-    if {system_of(name).method for name in croco_systems(recipe.croco, recipe.experiment)} & {
+    if {system_of(name).method for name in croco_systems(recipe.croco_settings, recipe.experiment)} & {
         "online_dpo",
         "grpo",
     } and training.max_new_tokens > settings.max_tokens:
@@ -47,7 +48,7 @@ def check_croco(
             " asking for English words. They are parallel: leave croco.translation at shipped, or give English prompts"
             " of your own in croco.prompts."
         )
-    shipped = {code for kind in PROMPT_KINDS for code, _ in prompt_kind_rows(prompt_kind_file(kind))}
+    shipped = {code for kind in PROMPT_KINDS for code, _ in shipped_prompts(kind)}
     for code in (*recipe.languages, *recipe.train_languages):
         if language(code).code != code:
             raise RecipeError(f"Recipe {recipe.name}: write {language(code).code} instead of {code}.")
