@@ -372,10 +372,10 @@ def test_chat_templates_are_used_where_there_are_any():
     )
     chat, plain = Policy(model, tokenizer, "chat"), Policy.load("smoke", device="cpu")
     assert policy_fingerprint(chat) != policy_fingerprint(plain)
-    from xicl_study.inference.answers import prompt_tokens
+    from xicl_study.inference.answers import encode_prompt
 
-    assert tokenizer.decode(prompt_tokens(tokenizer, "🐱 =", SAMPLING, chat.encode)) == "<s>[user] 🐱 =\n[assistant]"
-    assert prompt_tokens(tokenizer, "🐱 =", replace(SAMPLING, chat_template=False), chat.encode) == plain.encode("🐱 =")
+    assert tokenizer.decode(encode_prompt(tokenizer, "🐱 =", SAMPLING, chat.encode)) == "<s>[user] 🐱 =\n[assistant]"
+    assert encode_prompt(tokenizer, "🐱 =", replace(SAMPLING, chat_template=False), chat.encode) == plain.encode("🐱 =")
 
 
 def test_vllm_is_named_when_it_is_absent_and_its_interface_is_enough(monkeypatch, tmp_path, store):

@@ -180,8 +180,9 @@ def choose_tokens(
         starting = [plan.at_start for plan in plans]
         if any(starting):
             logits[torch.tensor(starting, device=logits.device), vocabulary.n_starts :] = -torch.inf
-        if vocabulary.allowed:
-            logits.masked_fill_(~vocabulary.masks([plan.language for plan in plans]), -torch.inf)
+        own = vocabulary.masks([plan.language for plan in plans])
+        if own is not None:
+            logits.masked_fill_(~own, -torch.inf)
     columns = draw(logits, plans).tolist()
     tokens = list(columns) if vocabulary is None else vocabulary.rows[columns].tolist()
     for row, plan in enumerate(plans):

@@ -195,7 +195,6 @@ def written_log_probs(
     for mask, rows in ((first, vocabulary.starts), (~first, vocabulary.rows)):
         masks = None if allowed is None else allowed[owners[mask], : len(rows)]
         log_probs = log_probs_of(policy, hidden[mask], tokens[mask], rows, masks)
-        # not assigned in place, which would cut the way of the gradient
         values = values.index_put((mask.nonzero()[:, 0],), log_probs)
     return values, owners
 

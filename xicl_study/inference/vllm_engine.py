@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import ModelError
 from ..fingerprints import fingerprint, sha256
-from .answers import Answer, answer_rooms, finish_answer, key_seed, prompt_tokens, Request
+from .answers import Answer, answer_rooms, encode_prompt, finish_answer, key_seed, Request
 from .sampling import SamplingParameters
 from ..models.policy import positions_of
 
@@ -82,9 +82,10 @@ class VLLMEngine:
         **options,
     ):
         vllm = _import_vllm()
-        positions = stated_positions(name, options.get("revision")) if longest is not None else None
-        if positions is not None:
-            options = {"max_model_len": min(longest, positions), **options}
+        if longest is not None:
+            positions = stated_positions(name, options.get("revision"))
+            if positions is not None:
+                options = {"max_model_len": min(longest, positions), **options}
         self.llm, self.parameters = _load_llm(vllm, name, options), vllm.SamplingParams
         weights = sorted(Path(name).glob("*.safetensors")) if Path(name).is_dir() else []
         identity = [sha256(path) for path in weights] or [name, str(options.get("revision"))]
@@ -105,7 +106,7 @@ class VLLMEngine:
         def encode(text):
             return list(self.tokenizer(text)["input_ids"])
 
-        ids = [prompt_tokens(self.tokenizer, request.prompt, sampling, encode) for request in requests]
+        ids = [encode_prompt(self.tokenizer, request.prompt, sampling, encode) for request in requests]
         answer_rooms([len(tokens) for tokens in ids], sampling.max_tokens, self.positions, self.name)
         prompts = [{"prompt_token_ids": tokens} for tokens, request in zip(ids, requests) for _ in request.keys]
         options, keys = vllm_options(sampling), [key for request in requests for key in request.keys]
