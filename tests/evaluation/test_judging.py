@@ -5,13 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from xicl_study.evaluation import judges
-from xicl_study.evaluation.endpoint_judge import Endpoint, EndpointJudge
+from xicl_study.evaluation.endpoint_judge import Endpoint, EndpointJudge, parse_verdict
 from xicl_study.evaluation.judges import (
     judge_answers,
     judge_prompt,
     JudgedPair,
     JudgeVerdict,
-    parse_verdict,
     PolicyJudge,
     RewardJudge,
     scored_prompt,

@@ -231,7 +231,7 @@ def plan_study(
     runs = (Run(stage, part, seed) for stage in stages for part in parts(stage) for seed in seeds(stage))
     code = {
         "prepare": code_fingerprint("models.prepare", "tasks.load_task"),
-        "gather": code_fingerprint("evaluation.results"),
+        "gather": code_fingerprint("evaluation.means", "evaluation.differences"),
         "figures": code_fingerprint("report.main_figures"),
         "report": code_fingerprint("report.main_page", "report.experiment_page"),
         **{stage.name: code_fingerprint(notebook_path(recipe, stage)) for stage in stages},

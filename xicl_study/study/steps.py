@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from ..errors import DataError, StudyError, UnknownNameError
-from ..evaluation.results import RESULT_COLUMNS
+from ..evaluation.results import check_result_columns, RESULT_COLUMNS
 from ..files import available_cores, package_folder, read_parquet, write_json, write_parquet, write_text
 from ..recipe.recipe import load_recipe, Recipe
 from .checks import models_of
@@ -161,7 +161,8 @@ def gather(
     stages have written.
     """
     import pandas as pd
-    from xicl_study.evaluation.results import comparisons_table, results_table
+    from xicl_study.evaluation.differences import comparisons_table
+    from xicl_study.evaluation.means import results_table
 
     folder, recipe = Path(folder), load_recipe(Path(folder) / "recipe.yaml")
     plan = plan_study(recipe)
@@ -178,9 +179,7 @@ def gather(
         if path.name != "results.parquet":
             continue
         part = read_parquet(path)
-        missing = set(RESULT_COLUMNS) - {"study"} - set(part.columns)
-        if missing:
-            raise DataError(f"{path} lacks the column(s) {', '.join(sorted(missing))} of a results table.")
+        check_result_columns(part, str(path))
         parts.append(part.assign(study=recipe.name))
     table = pd.concat(parts, ignore_index=True)
     write_parquet(
