@@ -5,7 +5,8 @@ import shutil
 import pytest
 from demo_tables import CORE_METHODS, METHODS, demo_predictions, write_demo_study
 from xicl_study.evaluation.results import results_table
-from xicl_study.report.main_figures import plot_accuracy_by_method, study_figures
+from xicl_study.report.accuracy_figures import plot_accuracy_by_method
+from xicl_study.report.main_figures import study_figures
 from xicl_study.report.style import png_bytes
 from xicl_study.report.main_page import write_report
 from xicl_study.errors import DataError
