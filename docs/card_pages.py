@@ -150,7 +150,7 @@ def published_page(
     What is missing is left out.
     """
     import json
-    from xicl_study.report.main_page import markdown_tables
+    from xicl_study.report.main_tables import markdown_tables
     from xicl_study.errors import StudyError
 
     recipe = (
