@@ -26,7 +26,7 @@ from xicl_study.tasks.prompts import (
     writing_prompt,
 )
 from xicl_study.inference.scoring import score_choices
-from xicl_study.tasks.load_task.load_task import load_task
+from xicl_study.tasks.load_task import load_task
 
 LANGUAGES = ("de", "ru", "hi", "sw", "zh", "ar")
 

@@ -156,7 +156,7 @@ def published_page(
     recipe = (
         yaml.safe_load((study / "recipe.yaml").read_text(encoding="utf-8")) if (study / "recipe.yaml").is_file() else {}
     )
-    parts = [f"# Published run: {study.name}", recipe.get("description", "")]
+    parts = [f"# Published run: {study.name}", recipe.description]
     if (study / "environment.json").is_file():
         environment = json.loads((study / "environment.json").read_text(encoding="utf-8"))
         parts.append(

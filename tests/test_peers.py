@@ -7,7 +7,7 @@ from xicl_study.models.embedded import is_installed, smoke_model
 from xicl_study.models.policy import locate_model, Policy
 from xicl_study.tasks.prompts import answer_prompt, answers, Demonstration, template_of
 from xicl_study.inference.scoring import score_choices, score_texts
-from xicl_study.tasks.load_task.load_task import load_task
+from xicl_study.tasks.load_task import load_task
 
 SCRIPTS = ("de", "ru", "hi", "zh", "ar", "sw")
 

@@ -62,11 +62,10 @@ def test_a_recipe_fits_its_notebook(name):
 
 
 def test_experiments_share_two_trainings():
-    from dataclasses import asdict
-    from xicl_study.closed_loop.variants import ablation, adapter_key, varied
+    from xicl_study.closed_loop.variants import ablation, adapter_key
 
     def keys(*names):
-        return {adapter_key(asdict(load_recipe(name)), "closed_loop") for name in names}
+        return {adapter_key(load_recipe(name), "closed_loop") for name in names}
 
     short, whole = (
         keys("reward_sweep", "embedding_quality", "scaling"),
@@ -75,9 +74,9 @@ def test_experiments_share_two_trainings():
     assert len(short) == len(whole) == 1 and short != whole, (
         "those that only evaluate read the adapter of the main result"
     )
-    assert {adapter_key(varied(asdict(load_recipe("ablation")), ablation("full")), "closed_loop")} == short
+    assert {adapter_key(load_recipe("ablation").with_values(ablation("full")), "closed_loop")} == short
     both = [
-        adapter_key(varied(asdict(load_recipe(name)), change), "closed_loop")
+        adapter_key(load_recipe(name).with_values(change), "closed_loop")
         for name, change in (("ablation", ablation("no_alignment")), ("reward_sweep", {"training.lambda_align": 0.0}))
     ]
     assert both[0] == both[1], "the ablation and the sweep train the same corner once"

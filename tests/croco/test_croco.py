@@ -1,13 +1,11 @@
 """The preference pipeline as a user runs it: the whole path, a language that fails, the big recipes checked and walked in small."""
 
 import json, os, subprocess, sys, types
-from dataclasses import asdict
 from pathlib import Path
 import pytest, yaml
 from conftest import write_notebook
-from xicl_study.recipe.croco_settings import croco_settings, croco_systems
+from xicl_study.recipe.croco_settings import croco_systems
 from xicl_study.study.runner import check_study, run_status, run_study
-from xicl_study.recipe.preference_settings import preference_settings
 from xicl_study.errors import StudyError
 from xicl_study.files import read_json, read_parquet
 from xicl_study.recipe.recipe import load_recipe
@@ -23,7 +21,7 @@ from xicl_study.croco.pipeline import make_pool
 from xicl_study.errors import ModelError
 from xicl_study.recipe.recipe import load_recipe
 if language == os.environ.get("FAIL"): raise ModelError("The candidates of this language cannot be written.")
-make_pool(asdict(load_recipe(recipe)), output, language, seed)""",
+make_pool(load_recipe(recipe), output, language, seed)""",
 ]
 
 SMALL = {
@@ -194,7 +192,7 @@ def another_study_reuses_it(first, second):
 def test_the_paper_recipes_hold_the_papers_settings(name):
     recipe = load_recipe(name)
     plan = check_study(recipe)
-    settings, training = croco_settings(recipe.croco), preference_settings(recipe.preference)
+    settings, training = recipe.croco_settings, recipe.preference_settings
     assert (settings.k, settings.temperature, settings.top_p, settings.max_tokens, settings.engine) == (
         64,
         1.0,
@@ -253,7 +251,7 @@ def test_the_paper_recipes_hold_the_papers_settings(name):
     )
     runs = [run.name for run in plan.runs]
     assert "croco_candidates-ga-0" in runs and "croco_candidates-fi-0" not in runs and "croco_answers-fi-0" in runs
-    assert sum(run.startswith("croco_tune-") for run in runs) == len(croco_systems(recipe.croco))
+    assert sum(run.startswith("croco_tune-") for run in runs) == len(croco_systems(recipe.croco_settings))
 
 
 def test_the_paper_recipes_write_candidates_with_vllm(monkeypatch, tmp_path):
@@ -294,7 +292,7 @@ def test_the_paper_recipes_write_candidates_with_vllm(monkeypatch, tmp_path):
         "croco.reward_prompts": 8,
         "dtype": "float32",
     }
-    recipe = asdict(load_recipe("croco-eurollm-9b", overrides=small))
+    recipe = load_recipe("croco-eurollm-9b", overrides=small)
     reward = types.SimpleNamespace(
         name="length", fingerprint="length", score=lambda prompts, answers, *_: [float(len(text)) for text in answers]
     )
@@ -521,7 +519,7 @@ def test_a_damaged_file_of_prompts_is_not_taken_for_an_empty_one(monkeypatch):
 
     monkeypatch.setattr(croco_data, "load_instructions", damaged)
     with pytest.raises(DataError, match="is damaged"):
-        croco_data.croco_prompts(asdict(load_recipe("croco-smoke")))
+        croco_data.croco_prompts(load_recipe("croco-smoke"))
 
 
 def test_dry_run_lists_the_stages(croco):

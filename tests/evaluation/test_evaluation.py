@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from demo_tables import CORE_METHODS, LANGUAGES_6, demo_predictions
 from xicl_study.inference.calibration import calibrate, contextual_prior, log_normalise
-from xicl_study.evaluation.consistency.consistency import consistency
+from xicl_study.evaluation.consistency import consistency
 from xicl_study.evaluation.metrics import chrf, exact_match
 from xicl_study.evaluation.results import best_retriever, comparisons_table, results_table
 from xicl_study.evaluation.statistics import (

@@ -530,7 +530,11 @@ def test_importing_loads_no_model_library():
     import subprocess, sys
 
     done = subprocess.run(
-        [sys.executable, "-c", "import sys, xicl_study.judging; assert 'torch' not in sys.modules"],
+        [
+            sys.executable,
+            "-c",
+            "import sys, xicl_study.evaluation.judges, xicl_study.evaluation.win_rates; assert 'torch' not in sys.modules",
+        ],
         capture_output=True,
         text=True,
     )

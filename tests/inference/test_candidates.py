@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 import transformers
-from xicl_study.inference import answers as answers_module, candidates as candidates_module
+from xicl_study.inference import answers as answers_module
 from xicl_study.inference.candidates import CandidateStore, check_instructions, generate_candidates, plan_candidates
 from xicl_study.inference.answers import Answer, policy_fingerprint, Request, TransformersEngine
 from xicl_study.inference.sampling import SamplingParameters

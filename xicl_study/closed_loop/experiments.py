@@ -7,7 +7,7 @@ __all__ = ['Experiment', 'open_experiment', 'tidy_results', 'prompt_tokens', 'fi
 
 # %% ../../nbs/closed_loop/09_experiments.ipynb #aa2c5a45
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 from ..errors import DataError, RecipeError, UnknownNameError
 from ..evaluation.results import RESULT_COLUMNS, results_table
 from ..files import write_json, write_parquet
-from ..recipe.recipe import load_recipe
+from ..recipe.recipe import Recipe, load_recipe
 
 # %% ../../nbs/closed_loop/09_experiments.ipynb #3041d0d4
 @dataclass(frozen=True)
@@ -24,8 +24,7 @@ class Experiment:
     "One run of one experiment."
 
     name: str  # "ablation", …
-    study: str  # name of the recipe
-    settings: dict  # the resolved recipe
+    recipe: Recipe  # all its choices
     folder: Path  # of this run
     seed: int  # of training and writing
     said: dict = field(default_factory=dict)  # options that the recipe gives
@@ -33,7 +32,7 @@ class Experiment:
     @property
     def resamples(self) -> int:
         "Bootstrap repetitions of the intervals."
-        return int(self.settings.get("evaluation", {}).get("resamples", 2000))
+        return int(self.recipe.evaluation.get("resamples", 2000))
 
     def option(
         self,
@@ -63,14 +62,14 @@ def open_experiment(
     overrides: Mapping | None = None,  # values of the notebook's parameters that win over the recipe's
 ) -> Experiment:
     "Return an experiment with its settings. Raises `RecipeError` for an option that the notebook does not know."
-    settings = asdict(load_recipe(recipe, overrides=dict(overrides or {})))
-    said = dict(settings.get("options") or {})
+    study = load_recipe(recipe, overrides=dict(overrides or {}))
+    said = dict(study.options)
     for key in said:
         if key not in options:
             raise UnknownNameError(
                 f"option of the experiment {name}", key, options, "Remove it from the recipe's options."
             )
-    return Experiment(name, settings["name"], settings, Path(output) / "runs" / name / "all" / str(seed), seed, said)
+    return Experiment(name, study, Path(output) / "runs" / name / "all" / str(seed), seed, said)
 
 # %% ../../nbs/closed_loop/09_experiments.ipynb #5b5c3e01
 def tidy_results(
@@ -83,12 +82,12 @@ def tidy_results(
     "Return results in the columns that all experiments share."
     tables = []
     if predictions is not None:
-        tables.append(results_table(predictions, experiment.study, experiment.name, experiment.resamples))
+        tables.append(results_table(predictions, experiment.recipe.name, experiment.name, experiment.resamples))
     if len(extra):
         given = {
-            "study": experiment.study,
+            "study": experiment.recipe.name,
             "experiment": experiment.name,
-            "k": experiment.settings["k"],
+            "k": experiment.recipe.k,
             "seed": str(experiment.seed),
             "low": np.nan,
             "high": np.nan,

@@ -33,11 +33,12 @@ from ..inference.scoring import choice_log_probs, encode_choices
 from ..models.adapters import using_adapter
 from ..models.hardware import side_by_side
 from ..models.policy import Policy
-from ..recipe.training_settings import training_settings, TrainingSettings
+from ..recipe.training_settings import TrainingSettings
 from ..tasks.load_task import load_task
 from ..tasks.prompts import answer_prompt, answers, seed_demonstrations, Template, template_of
 from ..tasks.task import Example, Task
 from ..training.life import summed_parts
+from ..recipe.recipe import Recipe
 
 # %% ../../nbs/closed_loop/05_objective.ipynb #d7fddbb4
 @dataclass(frozen=True)
@@ -65,32 +66,32 @@ class TrainingSetup:
 # %% ../../nbs/closed_loop/05_objective.ipynb #d7fddb01
 def make_training_setup(
     policy: Policy,  # its tokenizer makes the vocabulary
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     seed: int,  # of everything that is drawn
 ) -> TrainingSetup:
     """Prepare a recipe's task for training. Raises `RecipeError` for a task without labels."""
-    task = load_task(recipe["task"])
+    task = load_task(recipe.task)
     if task.kind != "choice" or not task.labels:
         raise RecipeError(
             f"The closed loop writes behind labels, and the task {task.name} has none. Choose a task with labels, such"
             " as emoji-topic."
         )
-    train_languages = list(recipe.get("train_languages") or recipe["languages"])
-    settings, languages = training_settings(recipe.get("training", {})), {*train_languages, "en"} & set(task.languages)
-    words = {code: list(task.label_words(code, recipe.get("label_words", "english"))) for code in languages}
+    train_languages = recipe.trained_languages
+    settings, languages = recipe.training_settings, {*train_languages, "en"} & set(task.languages)
+    words = {code: list(task.label_words(code, recipe.label_words)) for code in languages}
     return TrainingSetup(
         task,
         template_of(task.name),
         words,
         seed_demonstrations(task, seed_languages(recipe)),
         study_vocabulary(policy, studied_texts(task, recipe, train_languages)),
-        recipe["k"],
+        recipe.k,
         settings,
         seed,
         training_pool(task, train_languages, seed, settings.items_per_language),
         training_pool(
             task,
-            [code for code in train_languages if code in recipe["languages"] or code == "en"],
+            [code for code in train_languages if code in recipe.languages or code == "en"],
             seed,
             settings.items_per_language,
         ),

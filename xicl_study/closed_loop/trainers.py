@@ -39,6 +39,7 @@ from ..recipe.method_table import TRAINED, trained_policies
 from ..recipe.training_settings import training_settings, TrainingSettings
 from ..tasks.prompts import answer_prompt, answers
 from ..training.life import add_gradients, LossTrainer, ProgressCallback, run_trainer, trainer_arguments
+from ..recipe.recipe import Recipe
 
 # %% ../../nbs/closed_loop/06_trainers.ipynb #76cd1d3b
 class ClosedLoopTrainer(GRPOTrainer):
@@ -140,8 +141,8 @@ def validation_accuracy(
 def _start(recipe, parent):
     """Load a policy with one trainable adapter: a fresh one, or a trained one to go on with."""
     policy, settings = (
-        Policy.load(recipe["policy"], dtype=recipe.get("dtype", "auto")),
-        training_settings(recipe.get("training", {})),
+        Policy.load(recipe.policy, dtype=recipe.dtype),
+        recipe.training_settings,
     )
     add_adapter(policy, "default", rank=settings.lora_rank, alpha=2 * settings.lora_rank, seed=0)
     if parent is not None:
@@ -160,12 +161,12 @@ def _train_one(name, recipe, folder, seed, facts, parent, progress):
     """Train one of warm_up, closed_loop and sft."""
     languages = facts["languages"]
     policy = _start(recipe, parent)
-    course, settings = make_training_setup(policy, recipe, seed), training_settings(recipe.get("training", {}))
+    course, settings = make_training_setup(policy, recipe, seed), recipe.training_settings
     title = {"warm_up": "warm-up", "closed_loop": "closed loop", "sft": "fine-tuning"}[name]
     callback = ProgressCallback(title, progress)
     if name == "closed_loop":
         if settings.validation_items:
-            measured = [code for code in languages if code in recipe["languages"]] or languages
+            measured = [code for code in languages if code in recipe.languages] or languages
             callback.measure, callback.every = (
                 lambda: validation_accuracy(policy, course, measured, settings.validation_items),
                 settings.validate_every,
@@ -239,36 +240,33 @@ SETTINGS_OF = {
 # %% ../../nbs/closed_loop/06_trainers.ipynb #fb5d1703
 def training_facts(
     name: str,  # "warm_up", "closed_loop" or "sft"
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     seed: int,  # of everything that is drawn
 ) -> dict:
     """Return all that a training depends on, apart from code and data, and a fingerprint of it; settings that the
     training does not read are left out.
     """
-    languages, settings = (
-        list(recipe.get("train_languages") or recipe["languages"]),
-        asdict(training_settings(recipe.get("training", {}))),
-    )
+    languages, settings = recipe.trained_languages, asdict(recipe.training_settings)
     facts = {
         "name": name,
-        "policy": recipe["policy"],
-        "task": recipe["task"],
-        "k": recipe["k"],
+        "policy": recipe.policy,
+        "task": recipe.task,
+        "k": recipe.k,
         "languages": languages,
-        "own_languages": [code for code in languages if code in recipe["languages"]],
+        "own_languages": [code for code in languages if code in recipe.languages],
         "seed": seed,
         "settings": {key: settings[key] for key in SETTINGS_OF[name]},
-        "vocabulary": recipe.get("vocabulary", "study"),
-        "label_words": recipe.get("label_words", "english"),
+        "vocabulary": recipe.vocabulary,
+        "label_words": recipe.label_words,
         "writing_seeds": seed_languages(recipe),
-        "dtype": recipe.get("dtype", "auto"),
+        "dtype": recipe.dtype,
     }
-    return {**facts, "fingerprint": fingerprint({**facts, "policy": stated_name(recipe["policy"])})}
+    return {**facts, "fingerprint": fingerprint({**facts, "policy": stated_name(recipe.policy)})}
 
 # %% ../../nbs/closed_loop/06_trainers.ipynb #fb5d1704
 def train_adapter(
     name: str,  # "warm_up", "closed_loop" or "sft"
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     folder: str | Path,  # of this training
     seed: int = 0,  # of everything that is drawn
     parent: str | Path | None = None,  # adapter to go on from; None starts afresh
@@ -301,23 +299,23 @@ def adapters_of(
 # %% ../../nbs/closed_loop/06_trainers.ipynb #fb5d1705
 def parent_of(
     name: str,  # "warm_up", "closed_loop" or "sft"
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
 ) -> str:
     """Return the adapter that a training goes on from: the warm-up's for the closed loop, where the recipe has a
     warm-up; else an empty name.
     """
-    return "warm_up" if name == "closed_loop" and training_settings(recipe.get("training", {})).warm_up_queries else ""
+    return "warm_up" if name == "closed_loop" and recipe.training_settings.warm_up_queries else ""
 
 
 def train_study(
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     folder: str | Path,  # the trainings lie below it
     seed: int = 0,  # of everything that is drawn
     progress: Callable | None = None,  # called with (done, total, note)
 ) -> dict[str, Path]:
     """Train the adapters that a recipe's methods need; return the folder of each. Finished ones are kept."""
     done = {}
-    for name in adapters_of(recipe["methods"], training_settings(recipe.get("training", {}))):
+    for name in adapters_of(recipe.methods, recipe.training_settings):
         parent = parent_of(name, recipe)
         done[name] = train_adapter(
             name, recipe, Path(folder) / name, seed, done[parent] / "adapter" if parent else None, progress

@@ -15,14 +15,15 @@ from pathlib import Path
 import pandas as pd
 
 from .pairs import build_pairs, PairSet, standardise_rewards
-from .prompts import croco_prompts, shown_prompts, trained_languages
+from .prompts import croco_prompts, shown_prompts
 from ..errors import DataError
 from ..evaluation.answer_language import in_own_language
 from ..files import read_parquet, write_json, write_parquet
 from ..fingerprints import fingerprint, stated_name
-from ..recipe.croco_settings import croco_settings, croco_systems, CrocoSettings, System, system_of
+from ..recipe.croco_settings import croco_systems, CrocoSettings, System, system_of
 from ..recipe.preference_settings import OWN_KINDS
 from ..tasks.instructions import Instruction, load_instructions, reference_answer
+from ..recipe.recipe import Recipe
 
 # %% ../../nbs/croco/08_pipeline.ipynb #fe2cc66b
 def candidate_sampling(
@@ -45,15 +46,15 @@ def candidate_sampling(
 
 
 def load_policy(
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     name: str = "",  # another policy than the recipe's
 ):
     """Return the policy without adapters. Raises `ModelError` when it shall chat and has no chat template."""
     from xicl_study.models.policy import Policy
     from xicl_study.errors import ModelError
 
-    policy = Policy.load(name or recipe["policy"], dtype=recipe.get("dtype", "auto"))
-    if croco_settings(recipe["croco"]).chat and not getattr(policy.tokenizer, "chat_template", None):
+    policy = Policy.load(name or recipe.policy, dtype=recipe.dtype)
+    if recipe.croco_settings.chat and not getattr(policy.tokenizer, "chat_template", None):
         raise ModelError(
             f"The policy {policy.name} has no chat template. Set croco.chat: false, and its prompts are texts to go on"
             " with."
@@ -62,7 +63,7 @@ def load_policy(
 
 # %% ../../nbs/croco/08_pipeline.ipynb #fe2cc601
 def prompt_length(
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     name: str = "",  # another policy than the recipe's
 ) -> Callable[[str], int]:
     """Return a function that counts a text's tokens as the policy has them, start token and chat template aside; only
@@ -70,23 +71,23 @@ def prompt_length(
     """
     from xicl_study.models.policy import load_tokenizer
 
-    tokenizer = load_tokenizer(name or recipe["policy"])
+    tokenizer = load_tokenizer(name or recipe.policy)
     return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 # %% ../../nbs/croco/08_pipeline.ipynb #fe2cc602
 def candidate_engine(
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     name: str = "",  # another policy than the recipe's
 ):
     """Return the engine that writes candidates, and the policy (None for vLLM)."""
     from xicl_study.inference.answers import TransformersEngine
     from xicl_study.inference.vllm_engine import VLLMEngine
 
-    settings = croco_settings(recipe["croco"])
+    settings = recipe.croco_settings
     if settings.engine == "vllm":
         return (
             VLLMEngine(
-                name or recipe["policy"],
+                name or recipe.policy,
                 longest=settings.max_prompt_length + settings.max_tokens,
                 gpu_memory_utilization=settings.gpu_share,
             ),
@@ -96,7 +97,7 @@ def candidate_engine(
     if settings.vocabulary == "study":
         from xicl_study.inference.sampling import study_vocabulary
 
-        codes = dict.fromkeys([*recipe["languages"], *trained_languages(recipe), "en"])
+        codes = dict.fromkeys([*recipe.languages, *recipe.trained_languages, "en"])
         texts = [
             text
             for code in codes
@@ -116,8 +117,8 @@ def _english_answers(recipe, settings, folder, english, seed, progress):
     made_from = fingerprint(
         [(item.id, item.language, item.prompt) for item in english],
         asdict(sampling),
-        stated_name(recipe["policy"]),
-        recipe.get("dtype", "auto"),
+        stated_name(recipe.policy),
+        recipe.dtype,
         settings.engine,
         settings.vocabulary,
         seed,
@@ -140,7 +141,7 @@ def _reward_prompts(settings):
 
 # %% ../../nbs/croco/08_pipeline.ipynb #fca7b301
 def read_by_reward_model(
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     seed: int = 0,  # of a training
 ) -> set[str]:
     """Return the ids of the prompts from whose English twins the study's reward model learned; of one from outside
@@ -148,7 +149,7 @@ def read_by_reward_model(
     """
     from xicl_study.croco.reward_training import held_out_prompt
 
-    settings = croco_settings(recipe["croco"])
+    settings = recipe.croco_settings
     return (
         {item.id for item in _reward_prompts(settings) if not held_out_prompt(item.id, seed)}
         if settings.reward_model == "trained"
@@ -157,7 +158,7 @@ def read_by_reward_model(
 
 # %% ../../nbs/croco/08_pipeline.ipynb #fca7b302
 def reward_model_of(
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     folder: str | Path,  # the study's folder
     seed: int = 0,  # of a training
     progress: Callable | None = None,  # called with (done, total, note)
@@ -166,18 +167,18 @@ def reward_model_of(
     from xicl_study.croco.reward_models import ClassifierReward
     from xicl_study.croco.reward_training import english_preferences, train_reward_model
 
-    settings = croco_settings(recipe["croco"])
+    settings = recipe.croco_settings
     if settings.reward_model != "trained":
         # as long as the study lets anything become; the model's own positions may be fewer
         longest = settings.max_prompt_length + max(settings.max_tokens, settings.open_tokens)
         return ClassifierReward.load(
             settings.reward_model,
             template=settings.reward_template,
-            dtype=recipe.get("dtype", "auto"),
+            dtype=recipe.dtype,
             max_length=longest,
         )
     english = shown_prompts(_reward_prompts(settings), settings)
-    wanted, codes = {item.id for item in english}, [code for code in trained_languages(recipe) if code != "en"]
+    wanted, codes = {item.id for item in english}, [code for code in recipe.trained_languages if code != "en"]
     others = [item for item in load_instructions(codes, "train") if item.id in wanted] if codes else []
     answers = (
         _english_answers(recipe, settings, folder, english, seed, progress)
@@ -186,21 +187,21 @@ def reward_model_of(
     )
     preferences = english_preferences([*english, *others], seed, settings.reward_preferences, answers=answers)
     return train_reward_model(
-        settings.reward_base or recipe["policy"],
+        settings.reward_base or recipe.policy,
         preferences,
         Path(folder) / "reward_models",
-        rank=16 if recipe["policy"] != "smoke" else 0,
+        rank=16 if recipe.policy != "smoke" else 0,
         epochs=settings.reward_epochs,
         max_length=settings.reward_max_length,
         learning_rate=settings.reward_learning_rate,
         seed=seed,
-        dtype=recipe.get("dtype", "auto"),
+        dtype=recipe.dtype,
         progress=progress,
     )
 
 # %% ../../nbs/croco/08_pipeline.ipynb #4f527360
 def make_pool(
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     folder: str | Path,  # the study's folder
     language: str,  # of the prompts
     seed: int = 0,  # of the study
@@ -214,7 +215,7 @@ def make_pool(
     from xicl_study.models.hardware import release_memory
     from xicl_study.croco.reward_models import score_candidates
 
-    settings = croco_settings(recipe["croco"])
+    settings = recipe.croco_settings
     name = settings.other_policy if other else ""
     prompts = croco_prompts(recipe, folder, prompt_length(recipe, name), ("train",))
     wanted, store = prompts.of("train", language), CandidateStore(Path(folder) / "candidates")
@@ -270,7 +271,7 @@ def own_language_only(
 
 # %% ../../nbs/croco/08_pipeline.ipynb #4f527302
 def read_pools(
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     folder: str | Path,  # the study's folder
     seed: int = 0,  # of the study
     progress: Callable | None = None,  # called with (done, total, note)
@@ -280,7 +281,7 @@ def read_pools(
 
     In a study those that failed are left out; by hand, with no study around, missing ones are made.
     """
-    languages = trained_languages(recipe)
+    languages = recipe.trained_languages
     paths = {code: pool_file(folder, code, seed, other) for code in languages}
     inside = (Path(folder) / "prepared.json").is_file()
     for code, path in paths.items():
@@ -289,9 +290,9 @@ def read_pools(
     found = [read_parquet(path) for path in paths.values() if path.is_file()]
     if not found:
         raise DataError(f"{folder} has no candidates with rewards. Run the study first: xicl run")
-    pools, settings = pd.concat(found, ignore_index=True), croco_settings(recipe["croco"])
+    pools, settings = pd.concat(found, ignore_index=True), recipe.croco_settings
     wanted = settings.answer_languages == "own" or any(
-        own_language_only(system_of(name), settings) for name in croco_systems(recipe["croco"])
+        own_language_only(system_of(name), settings) for name in croco_systems(recipe.croco_settings)
     )
     return pools.assign(own_language=in_own_language(pools.answer, pools.language, languages)) if wanted else pools
 

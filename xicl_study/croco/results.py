@@ -19,7 +19,8 @@ from ..evaluation.answer_language import answer_language_table, in_own_language
 from ..evaluation.statistics import bootstrap_interval, paired_bootstrap, wilson_interval
 from ..files import read_parquet, write_parquet
 from ..fingerprints import fingerprint
-from ..recipe.croco_settings import croco_settings, CrocoSettings
+from ..recipe.croco_settings import CrocoSettings
+from ..recipe.recipe import Recipe
 
 # %% ../../nbs/croco/10_results.ipynb #f7948528
 COLUMNS = ("experiment", "language", "method", "k", "seed", "metric", "value", "low", "high", "n")
@@ -338,12 +339,12 @@ def system_results(
     losses: pd.DataFrame,  # the same for log-losses
     systems: Sequence[str],  # that the experiment compares; the base is added
     judge,  # of open answers
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     experiment: str,  # name of the experiment
     seed: int = 0,  # of the study
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the tidy results of an experiment and the judged open answers."""
-    settings, wanted = croco_settings(recipe["croco"]), ["base", *systems]
+    settings, wanted = recipe.croco_settings, ["base", *systems]
     answers, losses = (
         table[table.system.isin(wanted)].sort_values("system", key=lambda names: names.map(wanted.index), kind="stable")
         for table in (answers, losses)
@@ -354,9 +355,7 @@ def system_results(
         for value, metric in (("exact", "exact_match"), ("chrf", "chrf")):
             if len(scores):
                 rows += score_rows(scores, value, f"{name}{metric}", settings.resamples)
-    held_out = [
-        code for code in recipe["languages"] if code not in (recipe.get("train_languages") or recipe["languages"])
-    ]
+    held_out = [code for code in recipe.languages if code not in recipe.trained_languages]
     apart = answers[(answers.part == "test") & answers.language.isin(held_out)]
     # a single language is its own mean
     whole = "all" if apart.language.nunique() > 1 else next(iter(apart.language), "")
@@ -369,7 +368,7 @@ def system_results(
         rows += score_rows(losses, "bits_per_byte", "bits_per_byte", settings.resamples)
     won, judged = win_rows(answers, judge, seed, settings.resamples)
     # an open question must not count for more because it is answered more often
-    rows += won + language_rows(answers[answers.number == 0], recipe["languages"])
+    rows += won + language_rows(answers[answers.number == 0], recipe.languages)
     return tidy(rows, experiment, settings.k, seed), judged
 
 # %% ../../nbs/croco/10_results.ipynb #a520d737

@@ -26,14 +26,15 @@ from xicl_study.croco.pipeline import (
     system_pools,
     training_rows,
 )
-from .prompts import croco_prompts, CrocoPrompts, trained_languages
+from .prompts import croco_prompts, CrocoPrompts
 from ..errors import DataError
 from ..evaluation.answer_language import in_own_language
 from ..evaluation.metrics import chrf, exact_match
 from ..files import read_json, write_parquet
-from ..recipe.croco_settings import croco_settings, croco_systems, CrocoSettings, System, system_of
-from ..recipe.preference_settings import preference_settings, PreferenceSettings
+from ..recipe.croco_settings import croco_systems, CrocoSettings, System, system_of
+from ..recipe.preference_settings import PreferenceSettings
 from ..tasks.instructions import Instruction, LISTED, PROMPT_KINDS
+from ..recipe.recipe import Recipe
 
 # %% ../../nbs/croco/09_systems.ipynb #33bcb763
 def verified(
@@ -71,11 +72,11 @@ def system_folder(
 
 def system_settings(
     system: System,  # a system
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     pools: pd.DataFrame,  # all candidates
 ) -> PreferenceSettings:
     """Return the numbers of a system's training."""
-    settings, numbers = croco_settings(recipe["croco"]), preference_settings(recipe["preference"])
+    settings, numbers = recipe.croco_settings, recipe.preference_settings
     numbers = replace(
         numbers,
         chat=settings.chat,
@@ -115,7 +116,7 @@ def validation_measure(
 
 # %% ../../nbs/croco/09_systems.ipynb #e2aaad02
 def tune_system(
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     folder: str | Path,  # the study's folder
     name: str,  # of the system
     seed: int = 0,  # of the study
@@ -127,7 +128,7 @@ def tune_system(
     """
     from xicl_study.models.hardware import release_memory
 
-    system, settings, place = system_of(name), croco_settings(recipe["croco"]), system_folder(folder, name, seed)
+    system, settings, place = system_of(name), recipe.croco_settings, system_folder(folder, name, seed)
     pools = read_pools(recipe, folder, seed, progress, other=system.data == "other_pairs")
     prompts = croco_prompts(recipe, folder, prompt_length(recipe), ("train", "validation"))
     numbers, rows = system_settings(system, recipe, pools), []
@@ -172,9 +173,9 @@ def _train(system, policy, table, place, numbers, seed, measure, progress, recip
         return trainers.train_dpo(policy, table, place, numbers, seed, measure, progress)
     reward, scored_by = reward_model_of(recipe, folder, seed), ""
     score: Callable = lambda asked, answers: reward.score(asked, answers)
-    if own_language_only(system, croco_settings(recipe["croco"])):
+    if own_language_only(system, recipe.croco_settings):
         score, scored_by = (
-            losing_elsewhere(score, dict(zip(table.prompt, table.language)), trained_languages(recipe)),
+            losing_elsewhere(score, dict(zip(table.prompt, table.language)), recipe.trained_languages),
             ", in its language",
         )
     train = online_trainers.train_grpo if system.method == "grpo" else online_trainers.train_online_dpo
@@ -208,7 +209,7 @@ def losing_elsewhere(
 
 # %% ../../nbs/croco/09_systems.ipynb #030d81a0
 def adapters_in(
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     folder: str | Path,  # the study's folder
     language: str,  # of the evaluation
     seed: int = 0,  # of the study
@@ -220,7 +221,7 @@ def adapters_in(
     """
     found: dict[str, Path | None] = {"base": None}
     inside = (Path(folder) / "prepared.json").is_file()
-    for name in croco_systems(recipe["croco"], recipe.get("experiment", "croco")):
+    for name in croco_systems(recipe.croco_settings, recipe.experiment):
         place = system_folder(folder, name, seed)
         if not (place / "summary.parquet").is_file() and not inside:
             tune_system(recipe, folder, name, seed, progress)
@@ -297,7 +298,7 @@ def article_losses(
 
 # %% ../../nbs/croco/09_systems.ipynb #18f73302
 def evaluate_systems(
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     folder: str | Path,  # the study's folder
     language: str,  # of the evaluation
     seed: int = 0,  # of the study
@@ -309,7 +310,7 @@ def evaluate_systems(
     from xicl_study.inference.candidates import CandidateStore
     from xicl_study.models.adapters import load_adapter, using_adapter
 
-    settings, place = croco_settings(recipe["croco"]), answer_folder(folder, language, seed)
+    settings, place = recipe.croco_settings, answer_folder(folder, language, seed)
     adapters, policy = adapters_in(recipe, folder, language, seed, progress), load_policy(recipe)
     prompts, store, answers, losses = (
         croco_prompts(recipe, folder, parts=("test", "held_out", "open")),
@@ -351,7 +352,7 @@ def answer_folder(
 
 
 def read_answers(
-    recipe: dict,  # a resolved recipe
+    recipe: Recipe,  # a resolved recipe
     folder: str | Path,  # the study's folder
     seed: int = 0,  # of the study
     progress: Callable | None = None,  # called with (done, total, note)
@@ -363,12 +364,12 @@ def read_answers(
     from xicl_study.files import read_parquet
 
     inside = (Path(folder) / "prepared.json").is_file()
-    for code in recipe["languages"] if not inside else ():
+    for code in recipe.languages if not inside else ():
         # the systems may be others than last time; what was answered is found
         evaluate_systems(recipe, folder, code, seed, progress)
     places = [
         place
-        for place in (answer_folder(folder, code, seed) for code in recipe["languages"])
+        for place in (answer_folder(folder, code, seed) for code in recipe.languages)
         if (place / "losses.parquet").is_file()
     ]
     if not places:

@@ -295,13 +295,13 @@ EXPERIMENT_SYSTEMS = {
 
 
 def croco_systems(
-    given: dict,  # a recipe's `croco`
+    settings: CrocoSettings,  # of the study
     experiment: str = "croco",  # a recipe's `experiment`
 ) -> list[str]:
     """Return the names of the systems that an experiment trains: those of its lists, and dpo_multilingual, with which
     they are compared.
     """
-    settings, groups = croco_settings(given), EXPERIMENT_SYSTEMS.get(experiment, ())
+    groups = EXPERIMENT_SYSTEMS.get(experiment, ())
     names = [name for group in groups for name in getattr(settings, group)]
     compared = ["dpo_multilingual"] if {"on_policy", "ablation"} & set(groups) else []
     return list(dict.fromkeys([*(name for name in names if name in settings.tuning), *compared, *names]))

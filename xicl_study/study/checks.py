@@ -27,7 +27,7 @@ def check_croco(
     training = preference_settings(recipe.preference)
     if recipe.preference.get("chat", settings.chat) != settings.chat:
         raise RecipeError(f"Recipe {recipe.name}: preference.chat follows croco.chat; leave it out.")
-    if {system_of(name).method for name in croco_systems(recipe.croco, recipe.experiment)} & {
+    if {system_of(name).method for name in croco_systems(recipe.croco_settings, recipe.experiment)} & {
         "online_dpo",
         "grpo",
     } and training.max_new_tokens > settings.max_tokens:

@@ -262,4 +262,4 @@ def systems_of(
     """Return the trained systems that a recipe's preference pipeline compares."""
     from xicl_study.recipe.croco_settings import croco_systems
 
-    return croco_systems(recipe.croco, recipe.experiment)
+    return croco_systems(recipe.croco_settings, recipe.experiment)
