@@ -80,8 +80,9 @@ def plot_accuracy_by_method(
     for row in shown.itertuples():
         group, last = methods.group[row.method], row.metric == told
         shift = 0 if len(metrics) == 1 else 0.17 if last else -0.17
-        position, look = place_of[row.method] + shift, (GROUP_COLOURS[group], GROUP_MARKERS[group])
-        draw_interval_dot(panel, row, position, *look, last, size=6.5 if last else 5, alpha=0.75 if last else 0.55)
+        position, colour, marker = place_of[row.method] + shift, GROUP_COLOURS[group], GROUP_MARKERS[group]
+        size, alpha = (6.5, 0.75) if last else (5, 0.55)
+        draw_interval_dot(panel, row, position, colour, marker, last, size=size, alpha=alpha)
         if last:
             written, across = f"{row.value:.{1 if told == 'chrf' else 2}f}", panel.get_yaxis_transform()
             panel.text(1.015, place_of[row.method], written, transform=across, va="center", fontsize=8.5)
@@ -168,7 +169,8 @@ def plot_accuracy_by_language(
     panel = axes[0, 0]
     for row in part.itertuples():
         position = -languages.index(row.language) + offsets[row.method]
-        draw_interval_dot(panel, row, position, *styles[row.method], size=5.5 if row.method == "closed_loop" else 4.5)
+        (colour, marker), size = styles[row.method], 5.5 if row.method == "closed_loop" else 4.5
+        draw_interval_dot(panel, row, position, colour, marker, size=size)
     separate_rows(panel, len(languages))
     chance = _mean_chance(results, languages) if metric.startswith("accuracy") else None
     _scale_from_zero(panel, part.high, chance)

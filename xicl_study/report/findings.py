@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ..evaluation.results import method_table
-
 # %% ../../nbs/report/11_findings.ipynb #1a4fdf87
 def in_points(
     value: float,  # a share, or chrF
@@ -93,7 +91,7 @@ def _in_order(means, middle, more_is_better):
         parts.append(f"No difference is shown on average: {', '.join(even.system)} ({reach})")
     return ". ".join(parts)
 
-
+# %% ../../nbs/report/11_findings.ipynb #636a6e75
 def count_sentences(
     results: pd.DataFrame,  # tidy results
     metric: str,  # a difference, or a win rate
@@ -142,7 +140,7 @@ class Control(NamedTuple):
     loss: str
     unclear: str
 
-
+# %% ../../nbs/report/11_findings.ipynb #61e52318
 CONTROLS = (
     Control(
         "Do the demonstrations matter?",

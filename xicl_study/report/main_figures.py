@@ -71,11 +71,12 @@ def language_figures(
 
 # %% ../../nbs/report/07_main_figures.ipynb #0fd85102
 def held_out_languages(
-    recipe: dict,  # a resolved recipe
+    languages,  # codes that a study evaluates
+    train_languages=(),  # codes that it trains on; the same when empty
 ) -> tuple[str, ...]:
-    """Return the languages that a recipe evaluates and does not train on; none when it does not say."""
-    trained = set(recipe.get("train_languages") or recipe.get("languages") or ())
-    return tuple(code for code in recipe.get("languages") or () if code not in trained)
+    """Return the languages that a study evaluates and does not train on."""
+    trained = set(train_languages or languages)
+    return tuple(code for code in languages if code not in trained)
 
 
 def _study_tables(folder):
@@ -115,7 +116,7 @@ def _accuracy_plots(results, held_out):
     by_family = lambda: plot_accuracy_by_family(results, languages(), key)
     yield _Planned("accuracy_by_family", "By language family", f"Dot plot of family means {shown}", by_family)
 
-
+# %% ../../nbs/report/07_main_figures.ipynb #58ea734f
 def _difference_plot(comparisons, results, held_out):
     """The forest plot; with many baselines only those that the study turns on."""
     baselines = list(method_table(comparisons.baseline).index)
@@ -145,7 +146,7 @@ def study_figures(
     """
     folder = Path(study_folder)
     results, comparisons, logs, recipe = _study_tables(folder)
-    held_out, planned = held_out_languages(recipe), []
+    held_out, planned = held_out_languages(recipe.get("languages") or (), recipe.get("train_languages")), []
     if results is not None and len(results):
         planned += _accuracy_plots(results, held_out)
     if comparisons is not None and len(comparisons):

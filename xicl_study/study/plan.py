@@ -13,6 +13,7 @@ from ..errors import UnknownNameError
 from ..files import package_folder
 from ..fingerprints import code_fingerprint, fingerprint, folder_state, sha256
 from ..recipe.recipe import FILE_KEYS, Recipe
+from ..report.templates import template_files
 from .checks import adapters_needed
 from .experiments import Stage, stages_of, STEPS, systems_of
 from .notebooks import notebook_path
@@ -233,7 +234,10 @@ def plan_study(
         "prepare": code_fingerprint("models.prepare", "tasks.load_task"),
         "gather": code_fingerprint("evaluation.results"),
         "figures": code_fingerprint("report.main_figures"),
-        "report": code_fingerprint("report.main_page", "report.experiment_page"),
+        "report": fingerprint(
+            code_fingerprint("report.main_page", "report.experiment_page"),
+            [sha256(path) for path in template_files()],  # pages are made of them too
+        ),
         **{stage.name: code_fingerprint(notebook_path(recipe, stage)) for stage in stages},
     }
     files = (
