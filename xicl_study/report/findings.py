@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MANY_SYSTEMS', 'CONTROLS', 'in_points', 'signed', 'SortedDifferences', 'sort_differences', 'summed_up',
-           'count_sentences', 'checkpoint_sentences', 'Control', 'control_sentences']
+           'count_sentences', 'checkpoint_sentences', 'verdict_sentences', 'Control', 'control_sentences']
 
 # %% ../../nbs/report/11_findings.ipynb #66impo00
 from collections.abc import Callable
@@ -127,6 +127,17 @@ def checkpoint_sentences(
             f" {measured.chrf.iloc[0]:.1f} untouched, {measured.chrf.iloc[-1]:.1f} at the end)"
         )
     return [f"Best chrF on the validation prompts: {'; '.join(found)}."] if found else []
+
+# %% ../../nbs/report/11_findings.ipynb #870fa103
+def verdict_sentences(
+    judged: pd.DataFrame,  # one row per verdict: score, NaN where there is none, and reason
+) -> list[str]:
+    """Return one sentence about verdicts that could not be used, or none where all could."""
+    lost = judged[judged.score.isna()] if len(judged) else judged
+    if not len(lost):
+        return []
+    reasons = ", ".join(f"{count} {reason}" for reason, count in lost.reason.value_counts().items())
+    return [f"{len(lost)} of {len(judged)} verdicts are left out ({reasons}); they count neither for nor against."]
 
 # %% ../../nbs/report/11_findings.ipynb #38f61eb5
 class Control(NamedTuple):
