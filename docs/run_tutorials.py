@@ -1,6 +1,6 @@
 """Run the tutorials with their own models and keep them with their outputs, for the site: `make tutorials`."""
 
-import argparse, base64, os, sys, time
+import argparse, base64, os, subprocess, sys, time
 from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
@@ -59,7 +59,7 @@ def run_tutorial(
         resources={"metadata": {"path": str(path.parent)}},
     )
     try:
-        client.execute(env=environment)
+        client.execute(env=environment, stderr=subprocess.DEVNULL)  # the kernel warns of its own
     except CellExecutionError as error:
         raise SystemExit(f"{path.name} could not be run: {error.ename}: {error.evalue}") from None
     folder.mkdir(parents=True, exist_ok=True)

@@ -142,7 +142,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def installed(wheel, tmp_path_factory):
-    """Install the wheel into a folder of its own, and return the environment variables that make Python find it first."""
+    """Install the wheel into a folder of its own, and return the variables that make Python find it first."""
     target = tmp_path_factory.mktemp("installed")
     done = subprocess.run(
         [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target", str(target), str(wheel)],

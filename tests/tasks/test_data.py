@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xicl_study.tasks import languages as languages_module, tables, task as task_module
+from xicl_study.tasks import languages as languages_module, shipped_data, tables
 from xicl_study.tasks.languages import language, languages
 from xicl_study.models.encoders import hashed_ngrams
 from xicl_study.closed_loop.selectors import demonstration_pool, DenseSelector, make_selector, tokens_of, words_of
 from xicl_study.errors import DataError, ResourceError, StudyError, UnknownNameError
 from xicl_study.files import package_folder, read_parquet
 from xicl_study.tasks.load_task import data_table, load_task, task_names
-from xicl_study.tasks.shipped_tasks import SHIPPED, udhr_texts
-from xicl_study.tasks.task import manifest, SPLITS, verify_data
+from xicl_study.tasks.shipped_data import manifest, verify_data
+from xicl_study.tasks.shipped_tasks import SHIPPED_TASKS, udhr_texts
+from xicl_study.tasks.task import Example, SPLITS
 
 DATA = package_folder("data")
 FILES = manifest()["files"]
@@ -100,7 +101,7 @@ def test_language_counts():
 
 
 def test_registry_and_tasks_agree():
-    for name in SHIPPED:
+    for name in SHIPPED_TASKS:
         assert load_task(name).languages == tuple(code for code, entry in languages().items() if name in entry.tasks)
 
 
@@ -158,7 +159,7 @@ def test_any_other_name_is_one_clear_line(name):
 # ---- splits
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", SHIPPED_TASKS)
 def test_no_item_is_in_two_splits_in_any_language(name):
     task = load_task(name)
     owner = {item: split for split in SPLITS for item in task.items(split)}
@@ -292,13 +293,13 @@ def test_a_changed_file_is_refused(tmp_path, monkeypatch):
         verify_data(tmp_path)
     with pytest.raises(DataError, match=r"udhr_texts.parquet \(missing\)"):
         verify_data(tmp_path)
-    monkeypatch.setattr(task_module, "package_folder", lambda name: tmp_path)
-    task_module.shipped_table.cache_clear()
+    monkeypatch.setattr(shipped_data, "package_folder", lambda name: tmp_path)
+    shipped_data.shipped_table.cache_clear()
     with pytest.raises(DataError, match="SHA-256 differs"):
-        task_module.shipped_table("emoji_items.parquet")
+        shipped_data.shipped_table("emoji_items.parquet")
     with pytest.raises(DataError, match="does not exist"):
-        task_module.shipped_table("udhr_texts.parquet")
-    task_module.shipped_table.cache_clear()
+        shipped_data.shipped_table("udhr_texts.parquet")
+    shipped_data.shipped_table.cache_clear()
 
 
 def test_whole_data_verify():
@@ -496,12 +497,12 @@ def test_tokens_lose_no_letter(text):
 @given(st.integers(0, 10**6), st.integers(1, 6), st.floats(0, 1))
 def test_diverse_selection_is_a_set_with_the_nearest_first_chosen(seed, k, relevance):
     vectors = np.random.default_rng(seed).normal(size=(12, 5))
-    pool = [task_module.Example(str(n), "en", str(n), "x") for n in range(11)]
+    pool = [Example(str(n), "en", str(n), "x") for n in range(11)]
 
     def encode(texts):
         return vectors[[int(text) for text in texts]]
 
-    (found,) = DenseSelector(pool, encode, relevance).select_many([task_module.Example("q", "en", "11", "x")], k)
+    (found,) = DenseSelector(pool, encode, relevance).select_many([Example("q", "en", "11", "x")], k)
     cosine = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)) @ (vectors[11] / np.linalg.norm(vectors[11]))
     chosen = [cosine[int(e.input)] for e in found]
     assert len(set(found)) == k and chosen == sorted(chosen)

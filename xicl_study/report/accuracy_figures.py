@@ -9,7 +9,8 @@ __all__ = ['one_k_each', 'plot_accuracy_by_method', 'key_methods', 'plot_accurac
 import pandas as pd
 
 from ..errors import DataError
-from ..evaluation.results import method_table, POOL_METHODS
+from ..evaluation.differences import POOL_METHODS
+from ..evaluation.results import method_table
 from .marks import CHANCE_MARK, draw_chance, draw_interval_dot, draw_legend, LegendMark, name_rows
 from .marks import separate_rows
 from .style import display_name, GROUP_COLOURS, GROUP_MARKERS, GROUP_TITLES, HELD_OUT, KEY_METHODS

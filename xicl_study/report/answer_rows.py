@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ..evaluation.results import POOL_METHODS
+from ..evaluation.differences import POOL_METHODS
 from ..evaluation.statistics import paired_bootstrap
 from .plain_words import method_words, system_words
 from .style import METRIC_TITLES, quality_metrics

@@ -13,7 +13,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from ..errors import DataError
-from ..evaluation.results import comparisons_table, method_table, results_table
+from ..evaluation.differences import comparisons_table
+from ..evaluation.means import results_table
+from ..evaluation.results import method_table
 from ..files import read_json, read_parquet, write_json
 from .accuracy_figures import key_methods, one_k_each, plot_accuracy_by_family
 from .accuracy_figures import plot_accuracy_by_language, plot_accuracy_by_method

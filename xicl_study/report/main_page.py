@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..evaluation.results import best_retriever, comparisons_table, method_table
+from ..evaluation.differences import best_retriever, comparisons_table
+from ..evaluation.results import method_table
 from ..files import read_json, read_parquet, write_json
 from .findings import control_sentences
 from .language_sections import language_sections
