@@ -3,6 +3,7 @@
 import json, os, re, shutil, subprocess, sys, time, zipfile
 import pytest
 from conftest import MACHINE_ROOTS, REPOSITORY
+from xicl_study.report.templates import template_files
 
 NOTEBOOKS = sorted(path for path in (REPOSITORY / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 EXPERIMENTS = sorted((REPOSITORY / "nbs" / "experiments").rglob("*.ipynb"))
@@ -51,6 +52,7 @@ def test_wheel_holds_everything(wheel):
         {"xicl_study/py.typed"}
         | {f"xicl_study/recipes/{path.name}" for path in (REPOSITORY / "xicl_study" / "recipes").glob("*.yaml")}
         | {"xicl_study/workflow/Snakefile"}
+        | {f"xicl_study/report/templates/{path.name}" for path in template_files()}
     )
     wanted |= {f"xicl_study/notebooks/{path.relative_to(notebooks).as_posix()}" for path in EXPERIMENTS}
     wanted |= {
