@@ -34,7 +34,7 @@ MODULES = dict(
 )
 
 # %% ../nbs/04_moved.ipynb #3101c839
-_PARTS_A_TO_J = """
+_PARTS_A_TO_O = """
     answer_language evaluation.answer_language: Verdict=LanguageVerdict
     croco_data croco.prompts: as_question croco_prompts CrocoPrompts prepare_croco QUESTION_WORDS
     croco_data recipe.recipe: trained_languages=Recipe.trained_languages
@@ -60,7 +60,14 @@ _PARTS_A_TO_J = """
     generators inference.demonstrations: write_answers=write_short_answers
     generators inference.rows: BufferedKeyValues worth_dropping
     generators inference.sampling: gumbel_sample LINE_ENDS newline_token study_vocabulary Vocabulary
-    instructions tasks.instructions: KINDS=PROMPT_KINDS
+    human_eval human_evaluation.cells: FORMULA_SIGNS neutralise printable read_table restore write_table
+    human_eval human_evaluation.questionnaire: DIMENSIONS instructions=rater_instructions SHEET_COLUMNS=SHUFFLED
+    human_eval human_evaluation.questionnaire: shown_examples
+    human_eval human_evaluation.sheet_writer: read_key
+    human_eval human_evaluation.workbook: write_workbook
+    instructions tasks.instructions: KINDS=PROMPT_KINDS LISTED=LIST_LENGTHS
+    instructions tasks.load_instructions: id_order load_instructions
+    instructions tasks.prompt_sources: HUB_PROMPTS HubPrompts PROMPT_ROLES read_instructions
     judging evaluation.endpoint_judge: ask Endpoint EndpointJudge post_chat waiting_time
     judging evaluation.judges: KINDS=JUDGE_KINDS Question=JudgedPair Verdict=JudgeVerdict
     judging evaluation.win_rates: fit_length_control scaled_lengths sigmoid WIN_COLUMNS win_rates
@@ -76,11 +83,15 @@ _PARTS_A_TO_J = """
     models models.prepare: prepare
     objective closed_loop.objective: Course=TrainingSetup make_course=make_training_setup
     objective training.life: add_gradients added=summed_parts
-    panels human_evaluation.power: detectable_difference items_needed power_lines PowerAssumptions
 """
 
 # %% ../nbs/04_moved.ipynb #a8df2362
-_PARTS_J_TO_Z = """
+_PARTS_P = """
+    panels human_evaluation.label_studio: label_studio_config label_studio_tasks
+    panels human_evaluation.panel_design: balanced_orders BROKEN_LIMIT CHECK_TEXT deal_items PanelDesign
+    panels human_evaluation.power: detectable_difference items_needed power_lines PowerAssumptions
+    panels human_evaluation.questionnaire: offer_translations panel_instructions=rater_instructions read_translations
+    panels human_evaluation.questionnaire: VISIBLE_COLUMNS=SIDE_BY_SIDE
     preference_trainers croco.online_trainers: online_dpo_classes online_sampling online_trainer reward_function
     preference_trainers croco.online_trainers: stop_at_line_end train_grpo train_online_dpo
     preference_trainers croco.trainers: live=run_preference_training LOG_COLUMNS=PREFERENCE_LOG_COLUMNS
@@ -88,6 +99,20 @@ _PARTS_J_TO_Z = """
     preference_trainers training.life: last_whole_checkpoint undisturbed_randomness
     preferences recipe.croco_settings: POOLS PROMPT_LANGUAGES RULES
     prompts tasks.prompts: TEMPLATES=TASK_TEMPLATES
+"""
+
+# %% ../nbs/04_moved.ipynb #b41c77d0
+_PARTS_R_TO_Z = """
+    raters human_evaluation.label_studio: annotated_tasks=label_studio_tasks
+    raters human_evaluation.simulated_raters: FORMS=FILLED_FORMS
+    rating_report human_evaluation.rating_figures: plot_agreement plot_correlations plot_preferences plot_rating_means
+    rating_tables human_evaluation.agreement: agreement_table AUTOMATIC=AUTOMATIC_SCORES correlations_table
+    rating_tables human_evaluation.agreement: ordinal_alpha
+    rating_tables human_evaluation.rater_checks: check_results counted_ratings OVERALL rater_table SET_ASIDE_SHARE
+    ratings human_evaluation.filled_sheets: decode_text FilledFile read_csv_sheet read_filled read_label_studio
+    ratings human_evaluation.filled_sheets: read_workbook_sheet
+    ratings human_evaluation.questionnaire: TEXT_COLUMNS
+    ratings human_evaluation.row_checks: read_score text_difference
     report report.findings: control_sentences headline in_points
     report report.main_page: difference_table main_table markdown_tables PAGE PREDICTION_COLUMNS read_predictions
     report report.main_page: SAMPLE_METHODS samples write_report
@@ -115,17 +140,20 @@ _PARTS_J_TO_Z = """
     study recipe.recipe: adapters_needed=Recipe.trained_policies BUILT_IN CORE_METHODS FILE_KEYS load_recipe merge
     study recipe.recipe: override parse_yaml Recipe recipe_names save_recipe
     study study.checks: check_recipe models_of
-    tasks tasks.hub: HUB=HUB_TASKS HubDefinition SAME=SAME_COLUMNS
+    tasks tasks.hub: HUB=HUB_TASKS HubDefinition
     tasks tasks.load_task: data_table load_task task_names
-    tasks tasks.shipped_tasks: SHIPPED udhr_texts
-    tasks tasks.tables: OTHER_SPLITS READERS ROLES
-    tasks tasks.task: Example manifest REINSTALL SPLITS Task verify_data
+    tasks tasks.shipped_data: manifest REINSTALL verify_data
+    tasks tasks.shipped_tasks: SHIPPED=SHIPPED_TASKS udhr_texts
+    tasks tasks.tables: OTHER_SPLITS=SPLIT_ALIASES READERS=TABLE_READERS ROLES=COLUMN_ROLES
+    tasks tasks.task: Example SPLITS Task
     trainers training.life: LOG_COLUMNS=TRAINING_LOG_COLUMNS LossTrainer ProgressCallback run_trainer
     trainers training.life: trainer_arguments training_log
+    translation tasks.translation: shipped_translator=parallel_translator transformers_engine=transformers_writer
+    translation tasks.translation: vllm_engine=vllm_writer
     variants recipe.recipe: varied=Recipe.with_values
 """
 
-
+# %% ../nbs/04_moved.ipynb #b41c77d1
 def _read_parts(text):
     """Return (old module, old name) -> (new module, new name)."""
     found = {}
@@ -137,7 +165,7 @@ def _read_parts(text):
     return found
 
 
-NAMES = _read_parts(_PARTS_A_TO_J + _PARTS_J_TO_Z)
+NAMES = _read_parts(_PARTS_A_TO_O + _PARTS_P + _PARTS_R_TO_Z)
 
 # %% ../nbs/04_moved.ipynb #525132f0
 def moved_line(
