@@ -18,7 +18,7 @@ MODULES = dict(
     croco_figures=report.croco_figures croco_results=croco.results croco_settings=recipe.croco_settings
     croco_systems=croco.systems diagnostics=closed_loop.diagnostics embedding_quality=evaluation.embedding_quality
     engines=inference.answers evaluation=evaluation.results experiment_figures=report.experiment_figures
-    experiment_report=report.experiment_page experiments=evaluation.results figures=report.style fonts=report.fonts
+    experiment_report=report.experiment_page experiments=closed_loop.experiments figures=report.style fonts=report.fonts
     gallery=report.gallery generators=inference.demonstrations human_eval=human_evaluation.sheets
     instructions=tasks.instructions judging=evaluation.judges languages=tasks.languages losses=closed_loop.losses
     methods=closed_loop.answering models=models.embedded objective=closed_loop.objective pages=report.page
@@ -38,6 +38,7 @@ _PARTS_A_TO_J = """
     answer_language evaluation.answer_language: Verdict=LanguageVerdict
     croco_data croco.prompts: as_question croco_prompts CrocoPrompts prepare_croco QUESTION_WORDS
     croco_data recipe.recipe: trained_languages=Recipe.trained_languages
+    croco_results evaluation.results: COLUMNS=RESULT_COLUMNS tidy
     croco_results report.findings: checkpoint_sentences count_sentences MANY_SYSTEMS
     croco_settings study.checks: check_croco
     croco_systems croco.systems: answer_language=evaluate_systems
@@ -45,14 +46,19 @@ _PARTS_A_TO_J = """
     engines inference.sampling: draw_columns end_tokens sampling_floor SamplingParameters
     engines inference.vllm_engine: VLLMEngine
     evaluation evaluation.consistency: consistency
+    evaluation evaluation.differences: best_retriever BestRetriever comparisons_table POOL_METHODS
+    evaluation evaluation.means: results_table yardsticks
     evaluation evaluation.metrics: chrf exact_match same_form
-    evaluation evaluation.results: best_retriever BestRetriever check_predictions comparisons_table item_table KEYS
-    evaluation evaluation.results: method_table metric_columns POOL_METHODS results_table yardsticks
+    evaluation evaluation.predictions: check_predictions item_table KEYS=PREDICTION_KEYS metric_columns
+    evaluation evaluation.results: method_table
     evaluation evaluation.statistics: bootstrap_interval Comparison holm paired_bootstrap resample_counts
     evaluation evaluation.statistics: resampled_means wilson_interval
     experiments closed_loop.experiments: Experiment finish_experiment open_experiment prompt_tokens=prompt_lengths
     experiments closed_loop.experiments: tidy_results
-    experiments evaluation.results: against=paired_differences
+    experiments evaluation.demonstration_effects: averaged_over_sets demonstration_effect
+    experiments evaluation.differences: against=paired_differences
+    experiments evaluation.means: means means_over_languages
+    experiments evaluation.predictions: labelled quality_column
     experiments report.findings: summed_up
     figures report.main_figures: alt_text DrawnFigure held_out_languages key_methods language_figures
     figures report.main_figures: plot_accuracy_by_family plot_accuracy_by_language plot_accuracy_by_method
@@ -61,7 +67,8 @@ _PARTS_A_TO_J = """
     generators inference.rows: BufferedKeyValues worth_dropping
     generators inference.sampling: gumbel_sample LINE_ENDS newline_token study_vocabulary Vocabulary
     instructions tasks.instructions: KINDS=PROMPT_KINDS
-    judging evaluation.endpoint_judge: ask Endpoint EndpointJudge post_chat waiting_time
+    judging evaluation.endpoint_judge: ask Endpoint EndpointJudge LENGTH_WORDS parse_verdict post_chat
+    judging evaluation.endpoint_judge: refused_for_length waiting_time
     judging evaluation.judges: KINDS=JUDGE_KINDS Question=JudgedPair Verdict=JudgeVerdict
     judging evaluation.win_rates: fit_length_control scaled_lengths sigmoid WIN_COLUMNS win_rates
     methods models.encoders: cached_encoder
