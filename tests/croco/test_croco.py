@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest, yaml
 from conftest import write_notebook
 from xicl_study.recipe.croco_settings import croco_systems
-from xicl_study.study.runner import check_study, run_status, run_study
+from xicl_study.study.runner import check_study, run_study
+from xicl_study.study.status import run_status
 from xicl_study.errors import StudyError
 from xicl_study.files import read_json, read_parquet
 from xicl_study.recipe.recipe import load_recipe

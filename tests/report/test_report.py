@@ -4,7 +4,7 @@ import html.parser
 import shutil
 import pytest
 from demo_tables import CORE_METHODS, METHODS, demo_predictions, write_demo_study
-from xicl_study.evaluation.results import results_table
+from xicl_study.evaluation.means import results_table
 from xicl_study.report.main_figures import plot_accuracy_by_method, study_figures
 from xicl_study.report.style import png_bytes
 from xicl_study.report.main_page import write_report

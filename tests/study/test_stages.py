@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest, yaml
 from conftest import write_notebook
 from xicl_study.report.experiment_page import study_markdown
-from xicl_study.study.runner import run_status, run_study
+from xicl_study.study.runner import run_study
+from xicl_study.study.status import run_status
 from xicl_study.study.steps import gather
 from xicl_study.errors import DataError
 from xicl_study.files import read_json, read_parquet

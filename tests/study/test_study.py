@@ -3,7 +3,8 @@
 import json, os, signal, subprocess, sys, time
 from pathlib import Path
 import pytest, yaml
-from xicl_study.study.runner import is_running, run_status, run_study
+from xicl_study.study.runner import run_study
+from xicl_study.study.status import is_running, run_status
 from xicl_study.study.notebooks import execute_notebook
 from xicl_study.errors import RecipeError, StudyError, UnknownNameError
 from xicl_study.files import read_parquet

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError
-from ..evaluation.results import check_predictions
+from ..evaluation.predictions import check_predictions
 from ..files import read_parquet, write_json
 from ..fingerprints import fingerprint
 from .cells import printable, write_table

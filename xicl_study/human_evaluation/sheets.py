@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError
-from ..evaluation.results import check_predictions
+from ..evaluation.predictions import check_predictions
 from ..fingerprints import fingerprint
 from .cells import printable, write_table
 from .questionnaire import DIMENSIONS, rater_instructions, shown_examples, SHUFFLED

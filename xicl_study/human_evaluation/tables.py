@@ -11,8 +11,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from ..evaluation.means import mean_with_interval
 from ..evaluation.results import method_table
-from ..evaluation.statistics import bootstrap_interval, holm, paired_bootstrap
+from ..evaluation.statistics import holm, paired_bootstrap
 from .questionnaire import DIMENSIONS
 from .rater_checks import OVERALL
 
@@ -48,19 +49,9 @@ def means_table(
                 table = _by_item(part, codes).dropna(how="all")
                 if not table.size:
                     continue
-                low, high = bootstrap_interval(table.to_numpy(), n_resamples, seed=seed)
-                rows.append(
-                    {
-                        "language": language,
-                        "dimension": dimension,
-                        "system": system,
-                        "value": float(table.mean(axis=1).mean()),
-                        "low": low,
-                        "high": high,
-                        "n": int(table.notna().sum().sum()),
-                        "ratings": int(part.language.isin(codes).sum()),
-                    }
-                )
+                found = mean_with_interval(table.to_numpy(), n_resamples, seed=seed)
+                names = {"language": language, "dimension": dimension, "system": system}
+                rows.append({**names, **found, "ratings": int(part.language.isin(codes).sum())})
     return pd.DataFrame(rows)
 
 # %% ../../nbs/human_evaluation/15_tables.ipynb #501914b1

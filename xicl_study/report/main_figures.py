@@ -15,7 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import DataError
-from ..evaluation.results import method_table, POOL_METHODS
+from ..evaluation.differences import POOL_METHODS
+from ..evaluation.results import method_table
 from ..files import read_json, read_parquet, write_json
 from xicl_study.report.style import (
     display_name,
@@ -506,7 +507,8 @@ def language_figures(
     held_out=(),  # codes of languages that were not trained on
 ) -> list[DrawnFigure]:
     """Draw the figures of one language's predictions: quality by method, and the differences of the closed loop."""
-    from xicl_study.evaluation.results import comparisons_table, results_table
+    from xicl_study.evaluation.differences import comparisons_table
+    from xicl_study.evaluation.means import results_table
 
     (language,) = predictions.language.unique()
     results, comparisons = results_table(predictions, "", ""), comparisons_table(predictions)

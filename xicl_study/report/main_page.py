@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..evaluation.results import best_retriever, comparisons_table, method_table, metric_columns
+from ..evaluation.differences import best_retriever, comparisons_table
+from ..evaluation.predictions import metric_columns
+from ..evaluation.results import method_table
 from ..files import read_parquet
 from .findings import control_sentences, headline, in_points, signed
 from .main_figures import held_out_languages
