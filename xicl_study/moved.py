@@ -19,7 +19,7 @@ MODULES = dict(
     croco_systems=croco.systems diagnostics=closed_loop.diagnostics embedding_quality=evaluation.embedding_quality
     engines=inference.answers evaluation=evaluation.statistics experiment_figures=report.experiment_figures
     experiment_report=report.experiment_page experiments=closed_loop.experiments figures=report.style
-    fonts=report.fonts gallery=report.gallery generators=inference.demonstrations human_eval=human_evaluation.cells
+    fonts=report.fonts gallery=report.gallery generators=inference.sampling human_eval=human_evaluation.cells
     instructions=tasks.instructions judging=evaluation.judges languages=tasks.languages losses=closed_loop.losses
     methods=closed_loop.answering models=models.embedded objective=closed_loop.objective pages=report.page
     panels=human_evaluation.panels preference_rows=croco.rows preference_trainers=croco.trainers
@@ -35,7 +35,9 @@ MODULES = dict(
 
 # %% ../nbs/04_moved.ipynb #18dd81b7
 _PARTS = """
+    adapters models.packed_weights: can_pack PACKED_LIMIT packed_products
     answer_language evaluation.answer_language: Verdict=LanguageVerdict
+    candidates inference.shards: ShardStore
     croco_data croco.prompts: as_question croco_prompts CrocoPrompts prepare_croco QUESTION_WORDS
     croco_data gone: PARTS
     croco_data recipe.recipe: trained_languages=Recipe.trained_languages
@@ -44,8 +46,11 @@ _PARTS = """
     croco_settings study.checks: check_croco
     croco_systems croco.systems: answer_language=evaluate_systems
     diagnostics closed_loop.diagnostics: Course=Trend course_of=trend_of
+    engines gone: prompt_tokens write_answers write_tokens
     engines inference.sampling: draw_columns end_tokens sampling_floor SamplingParameters
     engines inference.vllm_engine: VLLMEngine
+    engines models.policy: positions_of
+    engines models.policy_fingerprint: policy_fingerprint
     evaluation evaluation.consistency: consistency
     evaluation evaluation.differences: best_retriever BestRetriever comparisons_table POOL_METHODS
     evaluation evaluation.means: results_table yardsticks
@@ -63,21 +68,21 @@ _PARTS = """
     figures report.main_figures: alt_text DrawnFigure held_out_languages key_methods language_figures
     figures report.main_figures: plot_accuracy_by_family plot_accuracy_by_language plot_accuracy_by_method
     figures report.main_figures: plot_differences plot_training study_figures TRAINING_PANELS
-    generators inference.demonstrations: write_answers=write_short_answers
-    generators inference.rows: BufferedKeyValues worth_dropping
-    generators inference.sampling: gumbel_sample LINE_ENDS newline_token study_vocabulary Vocabulary
+    generators gone: write_answers
+    generators inference.decoding: BufferedKeyValues worth_dropping
+    generators inference.demonstrations: choose_labels leakage write_demonstrations written_log_probs WrittenSet
     human_eval gone: SHEET_COLUMNS
     human_eval human_evaluation.questionnaire: DIMENSIONS instructions=rater_instructions shown_examples
     human_eval human_evaluation.sheet_writer: read_key
     human_eval human_evaluation.sheets: blinded_rows common_answers DEFAULT_SYSTEMS Sheets write_sheets
-    human_eval human_evaluation.workbook: write_workbook
-    instructions gone: LISTED prompt_sources
-    instructions tasks.instructions: KINDS=PROMPT_KINDS
-    instructions tasks.load_instructions: id_order load_instructions
 """
 
 # %% ../nbs/04_moved.ipynb #dddff94a
 _PARTS += """
+    human_eval human_evaluation.workbook: write_workbook
+    instructions gone: LISTED prompt_sources
+    instructions tasks.instructions: KINDS=PROMPT_KINDS
+    instructions tasks.load_instructions: id_order load_instructions
     instructions tasks.prompt_sources: HUB_PROMPTS HubPrompts PROMPT_ROLES read_instructions
     judging evaluation.endpoint_judge: ask Endpoint EndpointJudge LENGTH_WORDS parse_verdict post_chat
     judging evaluation.endpoint_judge: refused_for_length waiting_time
@@ -114,13 +119,13 @@ _PARTS += """
     rating_tables human_evaluation.agreement: ordinal_alpha
     rating_tables human_evaluation.tables: means_table preferences_table
     ratings human_evaluation.filled_sheets: decode_text FilledFile read_csv_sheet read_filled read_label_studio
-    ratings human_evaluation.filled_sheets: read_workbook_sheet
-    ratings human_evaluation.questionnaire: TEXT_COLUMNS
-    ratings human_evaluation.row_checks: read_score text_difference
 """
 
 # %% ../nbs/04_moved.ipynb #3a7b6ba6
 _PARTS += """
+    ratings human_evaluation.filled_sheets: read_workbook_sheet
+    ratings human_evaluation.questionnaire: TEXT_COLUMNS
+    ratings human_evaluation.row_checks: read_score text_difference
     report report.findings: control_sentences headline in_points
     report report.main_page: difference_table main_table markdown_tables PAGE PREDICTION_COLUMNS read_predictions
     report report.main_page: SAMPLE_METHODS samples write_report
@@ -132,8 +137,8 @@ _PARTS += """
     runner study.screen: BarScreen LineScreen part_of=subject_of step_title
     runner study.snakemake: EngineOptions executor_of run_engine
     runner study.status: is_running run_status
-    scoring inference.rows: attention_masks encode_pair fill_rows KeyValues pack_rows read_rows read_shared Reader
-    scoring inference.rows: ROW_WIDTH Rows shared_length
+    scoring inference.rows: attention_masks fill_rows KeyValues pack_rows read_rows read_shared Reader ROW_WIDTH Rows
+    scoring inference.rows: shared_length
     settings recipe.training_settings: checked_values training_settings TrainingSettings
     stages recipe.recipe: systems_of=Recipe.systems
     stages source_code: CARRIERS code_fingerprint imported_modules

@@ -13,7 +13,7 @@ import ast
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from ..source_code import Package, Source, Target
+from ..source_code import Package, Target
 from xicl_study.study.definitions import (
     called_by,
     class_named,
