@@ -396,7 +396,7 @@ def lead_of(policy, question):
 )
 def test_a_chat_model_judges_in_its_template(turns, ending, labels):
     import torch
-    from xicl_study.inference.answers import prompt_tokens
+    from xicl_study.inference.answers import encode_prompt
     from xicl_study.inference.sampling import SamplingParameters
 
     chat = Policy(*smoke_model(), "chat")
@@ -404,7 +404,7 @@ def test_a_chat_model_judges_in_its_template(turns, ending, labels):
     question = questions(1)[0]
     text, found = scored_prompt(chat.tokenizer, question)
     assert found == labels and "[user] Two assistants" in text and "[assistant]" in text
-    ids = prompt_tokens(
+    ids = encode_prompt(
         chat.tokenizer, judge_prompt(question, "Reply with one letter only: A or B."), SamplingParameters(), chat.encode
     )
     assert ids.count(chat.tokenizer.bos_token_id) == ("bos_token" in turns)

@@ -241,7 +241,8 @@ def run_method(
     """Answer the items of one language by one method; return one row per item, in the columns that `evaluation` reads."""
     from xicl_study.inference.calibration import calibrate
     from xicl_study.evaluation.metrics import chrf, exact_match
-    from xicl_study.inference.demonstrations import leakage, write_short_answers
+    from xicl_study.inference.answers import write_greedy_answers
+    from xicl_study.inference.demonstrations import leakage
     from xicl_study.models.adapters import using_adapter
     from xicl_study.tasks.prompts import answer_prompt
     from xicl_study.closed_loop.rewards import set_diversity
@@ -256,7 +257,7 @@ def run_method(
             choices = [list(bench.task.labels) or list(item.choices) for item in items]
             given = [options[best] for options, best in zip(choices, scores.argmax(axis=1))]
         else:
-            given = write_short_answers(
+            given = write_greedy_answers(
                 bench.policy,
                 [
                     bench.note + answer_prompt(bench.template, demos, item.input)
