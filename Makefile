@@ -64,7 +64,7 @@ results: $(VENV)/.dev
 	$(VENV)/bin/python docs/results.py
 	$(VENV)/bin/python tests/readme.py
 
-# NOTEBOOKS="nbs/tasks/08_prompts.ipynb" make outputs runs some of them.
+# NOTEBOOKS="nbs/01_errors.ipynb" make outputs runs some of them.
 NOTEBOOKS ?=
 outputs: export JUPYTER_PREFER_ENV_PATH = 1
 outputs: $(VENV)/.dev

@@ -45,6 +45,12 @@ class Site:
             inside = path.relative_to(REPOSITORY / "nbs")
             place = inside if inside.parts[0] in ("tutorials", "experiments") else Path("library") / inside
             self.notebooks[path] = "index.md" if inside.name == "index.ipynb" else str(place.with_suffix(".md"))
+        # a link to a module leads to its page in the reference
+        package = REPOSITORY / "xicl_study"
+        self.modules = {
+            path: module_address(".".join(path.relative_to(package).with_suffix("").parts))
+            for path in sorted(package.rglob("[!_]*.py"))
+        }
         self.published = {
             path: str(path.relative_to(REPOSITORY / "outputs").with_suffix(".md"))
             for path in sorted((REPOSITORY / "outputs" / "published").rglob("*.ipynb"))
@@ -95,7 +101,13 @@ class Site:
                 return link
             path, _, anchor = link.partition("#")
             found = (folder / unquote(path)).resolve()
-            known = {**self.notebooks, **self.published, **self.texts, REPOSITORY / "README.md": "index.md"}
+            known = {
+                **self.notebooks,
+                **self.modules,
+                **self.published,
+                **self.texts,
+                REPOSITORY / "README.md": "index.md",
+            }
             if found in known:
                 goal = known[found]
             elif found.is_file() and found.is_relative_to(REPOSITORY):

@@ -1,7 +1,7 @@
 """Run library notebooks and keep their small text outputs, so that a code host shows what they print: `make outputs`.
 
     python tests/outputs.py                              all library notebooks
-    python tests/outputs.py nbs/tasks/08_prompts.ipynb   some
+    python tests/outputs.py nbs/01_errors.ipynb          some
 
 Kept are printed lines and tables as text. Pictures, HTML, widgets, warnings, addresses, times and folders of the
 machine are not; tests/drift.py refuses them.

@@ -20,7 +20,7 @@ FLOORS = (
     ("closed_loop", "croco"),
     ("report",),
     ("human_evaluation",),
-    ("study",),
+    ("study", "terminal"),
     ("cli", "tutoring"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

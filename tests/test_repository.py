@@ -13,7 +13,7 @@ def test_notebooks_modules_and_readme_say_the_same():
     sys.path.insert(0, str(REPOSITORY / "tests"))
     import drift
 
-    assert drift.marker_drift() == []
+    assert drift.marker_drift() == [] and drift.link_drift() == []
     assert drift.export_drift() == [] and drift.clean_drift() == [] and drift.readme_drift() == []
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .recipe.recipe import load_recipe
     from .study.runner import run_study
     from .study.steps import read_results
-    from .tasks.instructions import load_instructions
+    from .tasks.load_instructions import load_instructions
     from .tasks.languages import language
     from .tasks.load_task import load_task
     from .tasks.prompts import Demonstration, answer_prompt, seed_demonstrations, template_of
@@ -42,7 +42,7 @@ _PLACES = {
     "demonstration_pool": "closed_loop.selectors",
     "generate_candidates": "inference.candidates",
     "language": "tasks.languages",
-    "load_instructions": "tasks.instructions",
+    "load_instructions": "tasks.load_instructions",
     "load_recipe": "recipe.recipe",
     "load_task": "tasks.load_task",
     "make_selector": "closed_loop.selectors",

@@ -53,7 +53,7 @@ class Package:
         """Return a module's name as Python knows it."""
         return f"{self.name}.{module}".rstrip(".")
 
-
+# %% ../nbs/05_source_code.ipynb #f6902db3
 def own_package() -> Package:
     """Return this package."""
     return Package("xicl_study", package_folder("recipes").parent)
@@ -128,7 +128,7 @@ class Target:
     module: str  # dotted; "" for the package itself
     name: str = ""  # of a definition in that module, "Class.method" too; "" for the module as a whole
 
-
+# %% ../nbs/05_source_code.ipynb #d61e17b0
 def top_level(
     statements: list[ast.stmt],  # of a module
 ) -> dict[str, list[ast.stmt]]:
@@ -215,7 +215,7 @@ def imported_names(
         found[bound] = target
     return found
 
-
+# %% ../nbs/05_source_code.ipynb #da79d5ee
 def _dead_end(source, wanted, package, base, name):
     """Return the message for an import that leads nowhere, with the new place of what has moved since 0.1.0."""
     old = wanted.removeprefix(f"{package.name}.")
@@ -224,7 +224,7 @@ def _dead_end(source, wanted, package, base, name):
     reason = f" {said}" if said and package == own_package() else " what depends on it is unknown."
     return f"{source.title} imports {wanted}, which does not exist:{reason}"
 
-
+# %% ../nbs/05_source_code.ipynb #baa4029a
 def _base_of(node, source, package):
     """Return the module behind `from`, None for one of another package."""
     if isinstance(node, ast.Import):

@@ -41,7 +41,7 @@ def differences_by_language(
 def _one_k(predictions: pd.DataFrame, method: str, k: int | None) -> int:
     """Return the k at which a method is compared: the given one where it was run with it, or its only one."""
     numbers = sorted(predictions[predictions.method == method].k.unique())
-    if k in numbers:
+    if k is not None and k in numbers:
         return k
     if len(numbers) == 1:
         return numbers[0]

@@ -38,7 +38,7 @@ def mean_with_interval(
 
 # %% ../../nbs/evaluation/05_means.ipynb #0c8c0183
 def share_with_interval(
-    successes: int,
+    successes: float,  # a half counts a half
     n: int,
     confidence: float = 0.95,  # coverage of the interval
 ) -> dict[str, float]:

@@ -31,7 +31,7 @@ def _shared_tables(scores: pd.DataFrame, column: str, by: str) -> dict[str, np.n
     shared = cells.dropna()
     if not len(shared):
         left = {name: len(cells.drop(columns=name).dropna()) for name in cells}
-        apart = max(left, key=left.get)
+        apart = max(left, key=lambda name: left[name])
         raise DataError(
             f"No item has a value of {column!r} for all of {', '.join(map(str, cells))}. Compare systems that answered"
             f" the same items: without {apart!r} there are {left[apart]}."

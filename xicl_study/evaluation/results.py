@@ -24,9 +24,9 @@ def tidy(
     study: str | None = None,  # name of the study; None leaves the column to whoever gathers the study's runs
 ) -> pd.DataFrame:
     """Return rows as a tidy table of results, in the order of `RESULT_COLUMNS`."""
+    unmeasured = {"low": float("nan"), "high": float("nan"), "n": 0}
     shared = {"study": study, "experiment": experiment, "k": k, "seed": seed}
-    shared |= {"low": float("nan"), "high": float("nan"), "n": 0}
-    table = pd.DataFrame([{**shared, **row} for row in rows], columns=list(RESULT_COLUMNS))
+    table = pd.DataFrame([{**unmeasured, **shared, **row} for row in rows], columns=list(RESULT_COLUMNS))
     table = table.astype({"value": float, "low": float, "high": float})
     return table if study is not None else table.drop(columns="study")
 

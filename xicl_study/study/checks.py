@@ -40,7 +40,7 @@ def check_croco(
     _check_prompts(recipe)
     _check_prompt_languages(recipe)
 
-
+# %% ../../nbs/study/01_checks.ipynb #e4aaeb8a
 def _check_prompts(
     recipe: Recipe,  # with a `croco` group
 ):
@@ -64,7 +64,7 @@ def _check_prompts(
     if settings.open_prompts not in ("", "shipped", *HUB_PROMPTS) and not Path(settings.open_prompts).is_file():
         raise UnknownNameError("source of open questions", settings.open_prompts, ("shipped", *HUB_PROMPTS))
 
-
+# %% ../../nbs/study/01_checks.ipynb #3503025d
 def _check_prompt_languages(
     recipe: Recipe,  # with a `croco` group
 ):
@@ -104,7 +104,7 @@ def check_recipe(
             raise UnknownNameError(role, name, fitting, "A folder or a Hub id (owner/name) works too.")
     recipe.training_settings  # reading them is checking them
 
-
+# %% ../../nbs/study/01_checks.ipynb #761896d2
 def _check_task_languages(
     recipe: Recipe,  # with a task
 ):
