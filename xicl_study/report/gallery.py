@@ -63,7 +63,7 @@ def _kept_before(target, runs):
 def gather_figures(
     study_folder: str | Path,  # outputs/<study>
 ) -> Path:
-    """Copy the figures of all runs into the study's figures/, with captions.json; remove those of runs that are gone."""
+    """Copy the figures of all runs into the study's figures/, with captions.json; remove what no run has any more."""
     folder = Path(study_folder)
     target, skipped = folder / "figures", []
     target.mkdir(parents=True, exist_ok=True)
