@@ -13,6 +13,7 @@ KEPT = (
     "results.parquet",
     "comparisons.parquet",
     "report.html",
+    "from_predictions.json",
     "figures/*",
     "training/*/*/log.parquet",
     "training/*/*/training.json",

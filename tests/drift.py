@@ -2,9 +2,12 @@
 
 import filecmp, json, re, shutil, subprocess, sys, tempfile
 from pathlib import Path
+from urllib.parse import unquote
 from outputs import is_library, output_problems
 from readme import REPOSITORY, texts
 
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s#]+)[^)\s]*\)")
 MARKER = re.compile(r"^\s*\"?`?(?:<{7}|>{7}) ", re.MULTILINE)
 
 
@@ -88,6 +91,23 @@ def marker_drift(
     return found
 
 
+def link_drift(
+    folder: Path = REPOSITORY,  # a copy of the repository
+) -> list[str]:
+    """Return the links of notebooks and texts that lead to no file: a notebook that was renumbered, say."""
+    found = []
+    for pattern in ("nbs/**/*.ipynb", "docs/**/*.md", "outputs/published/*/findings.md", "data/README.md", "*.md"):
+        for path in sorted(folder.glob(pattern)):
+            text = path.read_text(encoding="utf-8")
+            if path.suffix == ".ipynb":
+                cells = json.loads(text)["cells"]
+                text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+            for target in LINK.findall(CODE.sub("", text)):
+                if not target.startswith("#") and ":" not in target and not (path.parent / unquote(target)).exists():
+                    found.append(f"{path.relative_to(folder)} links to {target}, which is not there")
+    return found
+
+
 def readme_drift() -> list[str]:
     """Return the texts that are not what the notebooks give."""
     return [
@@ -106,6 +126,6 @@ def results_drift() -> list[str]:
 
 if __name__ == "__main__":
     # a notebook with markers is no JSON, so the other checks could not read it
-    problems = marker_drift() or [*export_drift(), *clean_drift(), *readme_drift(), *results_drift()]
+    problems = marker_drift() or [*export_drift(), *clean_drift(), *link_drift(), *readme_drift(), *results_drift()]
     print("\n".join(problems) or "no drift")
     sys.exit(bool(problems))

@@ -204,6 +204,14 @@ def test_two_branches_that_edit_the_same_cell_leave_both_to_choose_from(project)
     assert "return 11" in module and "return 10" not in module and drift.marker_drift(folder) == []
 
 
+def test_a_link_to_a_notebook_that_was_renumbered_is_found(tmp_path):
+    text = "[a](02_b.ipynb) [b](03_b.ipynb#x) [c](https://example.org) [d](#here) `[e](f.ipynb)` [g](sub)"
+    write(tmp_path / "nbs" / "01_a.ipynb", notebook(("markdown", text), ("code", "x = [1](2)")))
+    write(tmp_path / "nbs" / "03_b.ipynb", notebook(("markdown", "# b")))
+    (tmp_path / "nbs" / "sub").mkdir()
+    assert drift.link_drift(tmp_path) == ["nbs/01_a.ipynb links to 02_b.ipynb, which is not there"]
+
+
 def test_a_marker_in_a_module_is_found(project):
     folder, _ = project
     begin(project)

@@ -3,6 +3,7 @@
 import json, os, re, shutil, subprocess, sys, time, zipfile
 import pytest
 from conftest import MACHINE_ROOTS, REPOSITORY
+from xicl_study.report.templates import template_files
 
 NOTEBOOKS = sorted(path for path in (REPOSITORY / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 EXPERIMENTS = sorted((REPOSITORY / "nbs" / "experiments").rglob("*.ipynb"))
@@ -12,7 +13,7 @@ def test_notebooks_modules_and_readme_say_the_same():
     sys.path.insert(0, str(REPOSITORY / "tests"))
     import drift
 
-    assert drift.marker_drift() == []
+    assert drift.marker_drift() == [] and drift.link_drift() == []
     assert drift.export_drift() == [] and drift.clean_drift() == [] and drift.readme_drift() == []
 
 
@@ -51,6 +52,7 @@ def test_wheel_holds_everything(wheel):
         {"xicl_study/py.typed"}
         | {f"xicl_study/recipes/{path.name}" for path in (REPOSITORY / "xicl_study" / "recipes").glob("*.yaml")}
         | {"xicl_study/workflow/Snakefile"}
+        | {f"xicl_study/report/templates/{path.name}" for path in template_files()}
     )
     wanted |= {f"xicl_study/notebooks/{path.relative_to(notebooks).as_posix()}" for path in EXPERIMENTS}
     wanted |= {

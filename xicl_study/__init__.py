@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from .recipe.recipe import load_recipe
     from .study.runner import run_study
     from .study.steps import read_results
-    from .tasks.languages import language
     from .tasks.load_instructions import load_instructions
+    from .tasks.languages import language
     from .tasks.load_task import load_task
     from .tasks.prompts import Demonstration, answer_prompt, seed_demonstrations, template_of
 

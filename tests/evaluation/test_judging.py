@@ -1,4 +1,4 @@
-"""Judges that answer nonsense, time out, fail or refuse, and tables that cannot be judged: one clear line each, nothing finished lost."""
+"""Judges that talk nonsense, time out or refuse, and tables that cannot be judged: one clear line, nothing lost."""
 
 import http.server, json, threading, time
 import numpy as np
@@ -377,7 +377,7 @@ TURNS = (
 
 
 def lead_of(policy, question):
-    """Return the lead of A over B that a judge of a policy sees, by bisection of the tie margin; negative where B wins."""
+    """Return the lead of A over B that a policy sees, by bisection of the tie margin; negative where B wins."""
     low, high, sign = 0.0, 64.0, 1 if PolicyJudge(policy)([question])[0].first_wins == 1 else -1
     for _ in range(24):
         middle = (low + high) / 2
@@ -532,7 +532,8 @@ def test_importing_loads_no_model_library():
         [
             sys.executable,
             "-c",
-            "import sys, xicl_study.evaluation.judges, xicl_study.evaluation.win_rates; assert 'torch' not in sys.modules",
+            "import sys, xicl_study.evaluation.judges, xicl_study.evaluation.win_rates;"
+            " assert 'torch' not in sys.modules",
         ],
         capture_output=True,
         text=True,

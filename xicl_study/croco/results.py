@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['value_rows', 'difference_rows', 'score_rows', 'kind_rows', 'language_rows', 'scored_once', 'judge_of', 'win_rows',
-           'verdict_sentences', 'system_results', 'oracle_rewards', 'pool_agreement', 'agreement_rows', 'pair_rows_of',
-           'pool_rows']
+           'system_results', 'oracle_rewards', 'pool_agreement', 'agreement_rows', 'pair_rows_of', 'pool_rows']
 
 # %% ../../nbs/croco/10_results.ipynb #18a19af5
 import math
@@ -210,17 +209,6 @@ def win_rows(
     if not judged:
         return rows, pd.DataFrame(columns=["system", "score", "reason", "judge", "judge_kind"])
     return rows, pd.concat(judged, ignore_index=True)
-
-# %% ../../nbs/croco/10_results.ipynb #870fa103
-def verdict_sentences(
-    judged: pd.DataFrame,  # from `win_rows`
-) -> list[str]:
-    """Return one sentence about verdicts that could not be used, or none where all could."""
-    lost = judged[judged.score.isna()]
-    if not len(lost):
-        return []
-    reasons = ", ".join(f"{count} {reason}" for reason, count in lost.reason.value_counts().items())
-    return [f"{len(lost)} of {len(judged)} verdicts are left out ({reasons}); they count neither for nor against."]
 
 # %% ../../nbs/croco/10_results.ipynb #c405031d
 def system_results(

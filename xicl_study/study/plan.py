@@ -17,6 +17,7 @@ from ..errors import UnknownNameError
 from ..files import package_folder
 from ..fingerprints import fingerprint, folder_state, sha256
 from ..recipe.recipe import FILE_KEYS, Recipe
+from ..report.templates import template_files
 from ..source_code import code_fingerprint, Target
 from .experiments import Stage, stages_of, STEPS
 from .notebooks import notebook_path, shipped_notebook
@@ -267,6 +268,8 @@ def plan_study(
         function = step_function(step, recipe)
         keys[step] = function_keys(function)
         code[step] = code_fingerprint(*function_modules(function))
+    # a page is made of its templates too
+    code["report"] = fingerprint(code["report"], [sha256(path) for path in template_files()])
     for stage in stages:
         notebook = notebook_path(recipe, stage)
         keys[stage.name] = notebook_keys(notebook, shipped_notebook(stage))
