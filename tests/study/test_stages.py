@@ -7,7 +7,7 @@ from conftest import write_notebook
 from xicl_study.report.experiment_page import study_markdown
 from xicl_study.study.runner import run_study
 from xicl_study.study.status import run_status
-from xicl_study.study.steps import gather
+from xicl_study.study.steps import run_step
 from xicl_study.errors import DataError
 from xicl_study.files import read_json, read_parquet
 from xicl_study.recipe.recipe import load_recipe
@@ -161,11 +161,11 @@ def test_results_that_are_no_table_are_named(pipeline):
 
     save_recipe(load_recipe(pipeline), "study/recipe.yaml")
     with pytest.raises(DataError, match="no predictions or results yet"):
-        gather("study")
+        run_step("gather", folder="study")
     write_parquet("study/runs/croco_tuning/all/0/results.parquet", pd.DataFrame({"experiment": ["x"], "value": [1.0]}))
     with pytest.raises(DataError, match=r"lacks the column\(s\) high, k, language"):
-        gather("study")
+        run_step("gather", folder="study")
     write_json("study/runs/croco_tuning/all/0/results.parquet", {})
     with pytest.raises(DataError, match="damaged or only half written"):
-        gather("study")
+        run_step("gather", folder="study")
     assert os.path.exists("study/recipe.yaml")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PACKAGES', 'install_models', 'count_items', 'count_prompts', 'prepare_study', 'package_versions', 'git_state',
-           'environment', 'fresh_folder', 'run_notebook_step', 'gather_tables', 'gather', 'draw_figures', 'write_pages',
+           'environment', 'fresh_folder', 'run_notebook_step', 'gather_tables', 'draw_figures', 'write_pages',
            'read_results', 'study_recipe', 'run_step']
 
 # %% ../../nbs/study/09_steps.ipynb #84impo00
@@ -212,13 +212,6 @@ def gather_tables(
     further = [name for name in table.columns if name not in RESULT_COLUMNS]
     write_parquet(folder / "results.parquet", table[[*RESULT_COLUMNS, *further]])
     write_json(folder / "environment.json", environment(recipe))
-
-# %% ../../nbs/study/09_steps.ipynb #f3c7c295
-def gather(
-    folder: str | Path,  # a study's folder
-):
-    """Write a study's tables and environment.json from what its runs have written. Raises `DataError`."""
-    gather_tables(plan_study(load_recipe(Path(folder) / "recipe.yaml")), Path(folder))
 
 # %% ../../nbs/study/09_steps.ipynb #d12c7171
 def draw_figures(
