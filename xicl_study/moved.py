@@ -35,15 +35,21 @@ MODULES = dict(
 
 # %% ../nbs/04_moved.ipynb #3101c839
 _PARTS_A_TO_J = """
+    adapters models.packed_weights: can_pack packed_products PACKED_LIMIT
     answer_language evaluation.answer_language: Verdict=LanguageVerdict
+    candidates inference.shards: ShardStore
     croco_data croco.prompts: as_question croco_prompts CrocoPrompts prepare_croco QUESTION_WORDS
     croco_data recipe.recipe: trained_languages=Recipe.trained_languages
     croco_results report.findings: checkpoint_sentences count_sentences MANY_SYSTEMS
     croco_settings study.checks: check_croco
     croco_systems croco.systems: answer_language=evaluate_systems
     diagnostics closed_loop.diagnostics: Course=Trend course_of=trend_of
+    engines inference.answers: prompt_tokens=encode_prompt write_answers=write_sampled_answers
+    engines inference.answers: write_tokens=write_answer_tokens
     engines inference.sampling: draw_columns end_tokens sampling_floor SamplingParameters
     engines inference.vllm_engine: VLLMEngine
+    engines models.policy: positions_of
+    engines models.policy_fingerprint: policy_fingerprint
     evaluation evaluation.consistency: consistency
     evaluation evaluation.metrics: chrf exact_match same_form
     evaluation evaluation.results: best_retriever BestRetriever check_predictions comparisons_table item_table KEYS
@@ -57,8 +63,8 @@ _PARTS_A_TO_J = """
     figures report.main_figures: alt_text DrawnFigure held_out_languages key_methods language_figures
     figures report.main_figures: plot_accuracy_by_family plot_accuracy_by_language plot_accuracy_by_method
     figures report.main_figures: plot_differences plot_training study_figures TRAINING_PANELS
-    generators inference.demonstrations: write_answers=write_short_answers
-    generators inference.rows: BufferedKeyValues worth_dropping
+    generators inference.answers: write_answers=write_greedy_answers
+    generators inference.decoding: BufferedKeyValues worth_dropping
     generators inference.sampling: gumbel_sample LINE_ENDS newline_token study_vocabulary Vocabulary
     instructions tasks.instructions: KINDS=PROMPT_KINDS
     judging evaluation.endpoint_judge: ask Endpoint EndpointJudge post_chat waiting_time
@@ -99,8 +105,8 @@ _PARTS_J_TO_Z = """
     runner study.screen: BarScreen LineScreen part_of=subject_of step_title
     runner study.snakemake: EngineOptions executor_of run_engine
     runner study.status: is_running run_status
-    scoring inference.rows: attention_masks encode_pair fill_rows KeyValues pack_rows read_rows read_shared Reader
-    scoring inference.rows: ROW_WIDTH Rows shared_length
+    scoring inference.rows: attention_masks fill_rows KeyValues pack_rows read_rows read_shared Reader ROW_WIDTH
+    scoring inference.rows: Rows shared_length
     settings recipe.training_settings: checked_values training_settings TrainingSettings
     stages recipe.recipe: systems_of=Recipe.systems
     stages source_code: CARRIERS code_fingerprint imported_modules
