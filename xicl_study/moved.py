@@ -36,6 +36,7 @@ MODULES = dict(
 # %% ../nbs/04_moved.ipynb #18dd81b7
 _PARTS = """
     answer_language evaluation.answer_language: Verdict=LanguageVerdict
+    answer_language gone: IDENTIFIER identify
     croco_data croco.prompts: as_question croco_prompts CrocoPrompts prepare_croco QUESTION_WORDS
     croco_data gone: PARTS
     croco_data recipe.recipe: trained_languages=Recipe.trained_languages
