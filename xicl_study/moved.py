@@ -16,20 +16,19 @@ MODULES = dict(
     adapters=models.adapters agreement=evaluation.consistency answer_language=evaluation.answer_language
     calibration=inference.calibration candidates=inference.candidates croco_data=croco.pipeline
     croco_figures=report.croco_figures croco_results=croco.results croco_settings=recipe.croco_settings
-    croco_systems=croco.systems diagnostics=closed_loop.diagnostics
-    embedding_quality=evaluation.embedding_quality engines=inference.answers evaluation=evaluation.statistics
-    experiment_figures=report.experiment_figures experiment_report=report.experiment_page
-    experiments=closed_loop.experiments figures=report.style fonts=report.fonts gallery=report.gallery
-    generators=inference.demonstrations human_eval=human_evaluation.cells instructions=tasks.instructions
-    judging=evaluation.judges languages=tasks.languages losses=closed_loop.losses methods=closed_loop.answering
-    models=models.embedded objective=closed_loop.objective pages=report.page panels=human_evaluation.panels
-    preference_rows=croco.rows preference_trainers=croco.trainers preferences=croco.pairs prompts=tasks.prompts
-    raters=human_evaluation.simulated_raters rating_report=human_evaluation.rating_figures
-    rating_tables=human_evaluation.rater_checks ratings=human_evaluation.import_ratings report=report.main_page
-    report_parts=report.notebook_pages reward=closed_loop.rewards reward_models=croco.reward_models
-    runner=study.runner scoring=inference.scoring selectors=closed_loop.selectors
-    settings=recipe.preference_settings stages=study.experiments steps=study.steps storage=files
-    study=recipe.recipe tasks=tasks.task trainers=closed_loop.trainers translation=tasks.translation
+    croco_systems=croco.systems diagnostics=closed_loop.diagnostics embedding_quality=evaluation.embedding_quality
+    engines=inference.answers evaluation=evaluation.statistics experiment_figures=report.experiment_figures
+    experiment_report=report.experiment_page experiments=closed_loop.experiments figures=report.style
+    fonts=report.fonts gallery=report.gallery generators=inference.sampling human_eval=human_evaluation.cells
+    instructions=tasks.instructions judging=evaluation.judges languages=tasks.languages losses=closed_loop.losses
+    methods=closed_loop.answering models=models.embedded objective=closed_loop.objective pages=report.page
+    panels=human_evaluation.panels preference_rows=croco.rows preference_trainers=croco.trainers
+    preferences=croco.pairs prompts=tasks.prompts raters=human_evaluation.simulated_raters
+    rating_report=human_evaluation.rating_figures rating_tables=human_evaluation.rater_checks
+    ratings=human_evaluation.import_ratings report=report.main_page report_parts=report.notebook_pages
+    reward=closed_loop.rewards reward_models=croco.reward_models runner=study.runner scoring=inference.scoring
+    selectors=closed_loop.selectors settings=recipe.preference_settings stages=study.experiments steps=study.steps
+    storage=files study=recipe.recipe tasks=tasks.task trainers=closed_loop.trainers translation=tasks.translation
     typology=tasks.typology variants=closed_loop.variants
     """.split()
 )
@@ -59,6 +58,8 @@ _PARTS = """
     evaluation evaluation.metrics: chrf exact_match same_form
     evaluation evaluation.predictions: check_predictions item_table KEYS=PREDICTION_KEYS metric_columns
     evaluation evaluation.results: method_table
+    evaluation evaluation.statistics: bootstrap_interval Comparison holm paired_bootstrap resample_counts
+    evaluation evaluation.statistics: resampled_means wilson_interval
     experiment_report gone: EXPERIMENT_PAGE
     experiments closed_loop.experiments: prompt_tokens=prompt_lengths
     experiments evaluation.demonstration_effects: averaged_over_sets demonstration_effect
@@ -74,14 +75,14 @@ _PARTS = """
     fonts gone: family_letters uncovered use_fonts
     generators gone: write_answers
     generators inference.decoding: BufferedKeyValues worth_dropping
+    generators inference.demonstrations: choose_labels leakage write_demonstrations written_log_probs WrittenSet
+    human_eval gone: SHEET_COLUMNS
+    human_eval human_evaluation.questionnaire: DIMENSIONS instructions=rater_instructions shown_examples
+    human_eval human_evaluation.sheet_writer: read_key
 """
 
 # %% ../nbs/04_moved.ipynb #dddff94a
 _PARTS += """
-    generators inference.sampling: gumbel_sample LINE_ENDS newline_token study_vocabulary Vocabulary
-    human_eval gone: SHEET_COLUMNS
-    human_eval human_evaluation.questionnaire: DIMENSIONS instructions=rater_instructions shown_examples
-    human_eval human_evaluation.sheet_writer: read_key
     human_eval human_evaluation.sheets: blinded_rows common_answers DEFAULT_SYSTEMS Sheets write_sheets
     human_eval human_evaluation.workbook: write_workbook
     instructions gone: LISTED prompt_sources
@@ -93,14 +94,14 @@ _PARTS += """
     judging evaluation.judges: KINDS=JUDGE_KINDS Question=JudgedPair Verdict=JudgeVerdict
     judging evaluation.win_rates: fit_length_control scaled_lengths sigmoid WIN_COLUMNS win_rates
     methods models.encoders: cached_encoder
-    methods recipe.method_table: ADAPTERS depends_on_seed method_info MethodInfo METHODS OWN TRAINED
-    methods recipe.method_table: trained_policies
+    methods recipe.method_table: ADAPTERS depends_on_seed method_info MethodInfo METHODS OWN TRAINED trained_policies
     methods recipe.recipe: seed_languages=Recipe.seed_languages
+    models models.embedded: check_cache convert_embedded EMBEDDED EmbeddedModel gguf_file install_embedded
+    models models.embedded: is_installed print_terms require_installed seal_cache smoke_model
     models models.encoders: hashed_ngrams load_encoder
-    models models.hardware: choose_device DTYPES multiplies_in_bfloat16 release_memory require_memory
-    models models.hardware: settle_threads side_by_side usable_cores
-    models models.policy: GROUPED_ATTENTION grouped_attention load_tokenizer locate_model Policy
-    models models.policy: use_grouped_attention
+    models models.hardware: choose_device DTYPES multiplies_in_bfloat16 release_memory require_memory settle_threads
+    models models.hardware: side_by_side usable_cores
+    models models.policy: GROUPED_ATTENTION grouped_attention load_tokenizer locate_model Policy use_grouped_attention
     models models.prepare: prepare
     objective closed_loop.objective: Course=TrainingSetup make_course=make_training_setup
     objective training.life: add_gradients added=summed_parts
@@ -109,17 +110,12 @@ _PARTS += """
     panels human_evaluation.label_studio: label_studio_config label_studio_tasks
     panels human_evaluation.panel_design: balanced_orders BROKEN_LIMIT CHECK_TEXT deal_items PanelDesign
     panels human_evaluation.power: detectable_difference items_needed power_lines PowerAssumptions
-    panels human_evaluation.questionnaire: offer_translations panel_instructions=rater_instructions
-    panels human_evaluation.questionnaire: read_translations
+    panels human_evaluation.questionnaire: offer_translations panel_instructions=rater_instructions read_translations
     preference_trainers croco.online_trainers: online_dpo_classes online_sampling online_trainer reward_function
     preference_trainers croco.online_trainers: stop_at_line_end train_grpo train_online_dpo
     preference_trainers croco.trainers: live=run_preference_training LOG_COLUMNS=PREFERENCE_LOG_COLUMNS
     preference_trainers croco.trainers: LOG_NAMES=PREFERENCE_LOG_NAMES
     preference_trainers training.life: last_whole_checkpoint undisturbed_randomness
-"""
-
-# %% ../nbs/04_moved.ipynb #3a7b6ba6
-_PARTS += """
     preferences recipe.croco_settings: POOLS PROMPT_LANGUAGES RULES
     prompts gone: parse_written
     prompts tasks.prompts: TEMPLATES=TASK_TEMPLATES
@@ -131,9 +127,14 @@ _PARTS += """
     ratings human_evaluation.filled_sheets: decode_text FilledFile read_csv_sheet read_filled read_label_studio
     ratings human_evaluation.filled_sheets: read_workbook_sheet
     ratings human_evaluation.questionnaire: TEXT_COLUMNS
+"""
+
+# %% ../nbs/04_moved.ipynb #3a7b6ba6
+_PARTS += """
     ratings human_evaluation.row_checks: read_score text_difference
     report gone: headline PAGE
     report report.findings: control_sentences in_points
+    report report.main_page: PREDICTION_COLUMNS read_predictions SAMPLE_METHODS samples write_report
     report report.main_tables: difference_table main_table markdown_tables
     report_parts gone: finish_page LANGUAGES NOTEBOOK_PAGE PART_STYLE SORT_SCRIPT
     report_parts report.language_sections: language_sections
@@ -146,30 +147,29 @@ _PARTS += """
     runner study.screen: BarScreen LineScreen part_of=subject_of step_title
     runner study.snakemake: EngineOptions executor_of run_engine
     runner study.status: is_running run_status
-    scoring inference.rows: attention_masks fill_rows KeyValues pack_rows read_rows read_shared Reader ROW_WIDTH
-    scoring inference.rows: Rows shared_length
+    scoring inference.rows: attention_masks fill_rows KeyValues pack_rows read_rows read_shared Reader ROW_WIDTH Rows
+    scoring inference.rows: shared_length
     settings recipe.training_settings: checked_values training_settings TrainingSettings
     stages recipe.recipe: systems_of=Recipe.systems
     stages source_code: CARRIERS code_fingerprint imported_modules
     stages study.notebooks: check_parameters declared_parameters notebook_parameters notebook_path
     stages study.plan: Plan plan_study Run step_name
     steps evaluation.results: RESULT_COLUMNS
+    steps gone: gather
     steps study.notebooks: execute_notebook
     steps study.progress: draw_bar notebook_shell report_progress
     steps study.reuse: adopt=copy_whole reusable_parts reuse_study STORES
     storage errors: DataError ModelError RecipeError ResourceError StudyError UnknownNameError
-"""
-
-# %% ../nbs/04_moved.ipynb #3a7b6bb3
-_PARTS += """
     storage fingerprints: fingerprint folder_state sha256 stated_name
-    study recipe.recipe: adapters_needed=Recipe.trained_policies
+    study recipe.recipe: adapters_needed=Recipe.trained_policies BUILT_IN CORE_METHODS FILE_KEYS load_recipe merge
+    study recipe.recipe: override parse_yaml Recipe recipe_names save_recipe
     study study.checks: check_recipe models_of
     tasks gone: OTHER_SPLITS READERS ROLES SAME
     tasks tasks.hub: HUB=HUB_TASKS HubDefinition
     tasks tasks.load_task: data_table load_task task_names
     tasks tasks.shipped_data: manifest REINSTALL verify_data
     tasks tasks.shipped_tasks: SHIPPED=SHIPPED_TASKS udhr_texts
+    tasks tasks.task: Example SPLITS Task
     trainers training.life: LOG_COLUMNS=TRAINING_LOG_COLUMNS LossTrainer ProgressCallback run_trainer
     trainers training.life: trainer_arguments training_log
     translation gone: shipped_translator transformers_engine vllm_engine
