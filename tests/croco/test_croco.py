@@ -2,7 +2,7 @@
 
 import json, os, subprocess, sys, types
 from pathlib import Path
-import pytest, yaml
+import pytest, same_results, yaml
 from conftest import write_notebook
 from xicl_study.recipe.croco_settings import croco_systems
 from xicl_study.study.runner import check_study, run_status, run_study
@@ -98,6 +98,7 @@ def test_croco_smoke_end_to_end(tmp_path):
     command = [sys.executable, "-m", "xicl_study.cli", "run", "--recipe", "croco-smoke", "--output", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert same_results.differences("croco-smoke", same_results.study_tables("croco-smoke", folder)) == []
     results = read_parquet(folder / "results.parquet")
     assert set(results.experiment) == {
         "croco_pairs",
