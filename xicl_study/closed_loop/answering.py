@@ -21,10 +21,10 @@ from ..recipe.recipe import Recipe
 from xicl_study.recipe.method_table import (
     ADAPTERS,
     depends_on_seed,
-    method_info,
-    MethodInfo,
+    method_of,
+    Method,
     METHODS,
-    OWN,
+    WRITERS,
     TRAINED,
     trained_policies,
 )
@@ -195,15 +195,15 @@ def own_demonstrations(
 # %% ../../nbs/closed_loop/04_answering.ipynb #943ff502
 def demonstrations_for(
     bench: Bench,  # of one language
-    method: MethodInfo,  # a row of the table
+    method: Method,  # a row of the table
     queries: Sequence,  # `Example`s
 ) -> list[list]:
     """Return each query's demonstrations under a method."""
     if method.demonstrations == "none" or bench.recipe.k == 0:
         return [[] for _ in queries]
-    if method.demonstrations in OWN:
+    if method.demonstrations in WRITERS:
         return own_demonstrations(bench, method.demonstrations, queries)
-    return retrieved_demonstrations(bench, method.demonstrations, method.pool, queries)
+    return retrieved_demonstrations(bench, method.demonstrations, method.retrieved_from, queries)
 
 # %% ../../nbs/closed_loop/04_answering.ipynb #5ad749eb
 def score_queries(
@@ -228,7 +228,7 @@ def score_queries(
 
 def estimated_prior(
     bench: Bench,  # of one language
-    method: MethodInfo,  # the method that is calibrated
+    method: Method,  # the method that is calibrated
     n_items: int,  # unlabelled inputs of the validation split; 0 for no calibration
 ) -> np.ndarray | None:
     """Return the log of the mean predicted distribution over unlabelled validation inputs [choices]; None where labels
@@ -257,7 +257,7 @@ def run_method(
     from xicl_study.tasks.prompts import answer_prompt
     from xicl_study.closed_loop.rewards import set_diversity
 
-    method, recipe, started = method_info(name), bench.recipe, time.perf_counter()
+    method, recipe, started = method_of(name), bench.recipe, time.perf_counter()
     items = bench.task.examples(bench.language, recipe.split, limit=recipe.test_items, seed=0)
     demonstrations = demonstrations_for(bench, method, items)
     scores = calibrated = prior = None
@@ -342,7 +342,7 @@ def run_methods(
     Methods without chance run with the first seed only.
     """
     methods = [
-        name for name in recipe.methods if depends_on_seed(method_info(name)) or seed == (recipe.seeds or [seed])[0]
+        name for name in recipe.methods if depends_on_seed(method_of(name)) or seed == (recipe.seeds or [seed])[0]
     ]
     bench = Bench(policy or load_bench_policy(recipe, training), recipe, language, seed)
     tables = []

@@ -20,7 +20,7 @@ from .answering import Bench, run_method, seed_languages
 from ..errors import DataError, UnknownNameError
 from ..files import cache_folder, read_parquet, write_parquet
 from ..fingerprints import code_fingerprint, fingerprint, sha256, stated_name
-from ..recipe.method_table import depends_on_seed, method_info, OWN, TRAINED, trained_policies
+from ..recipe.method_table import depends_on_seed, method_of, WRITERS, TRAINED, trained_policies
 from ..recipe.recipe import Recipe
 from ..tasks.shipped_tasks import SHIPPED
 from ..tasks.task import manifest
@@ -134,7 +134,7 @@ def prediction_key(
     note: str = "",  # line before each prompt
 ) -> str:
     """Return the name of a method's answers in the cache; what the method does not read is left out."""
-    info, settings = method_info(method), recipe.training_settings
+    info, settings = method_of(method), recipe.training_settings
     facts = {key: getattr(recipe, key) for key in ("task", "policy", "k", "label_words", "test_items", "split")}
     facts |= {
         "method": method,
@@ -145,7 +145,7 @@ def prediction_key(
     }
     if depends_on_seed(info):
         facts["seed"] = seed
-    if info.demonstrations in OWN:
+    if info.demonstrations in WRITERS:
         vocabulary = recipe.vocabulary
         facts |= {
             "written": [settings.labels, settings.temperature, settings.top_k, settings.max_tokens],
