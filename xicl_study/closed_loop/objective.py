@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from .answering import seed_languages, studied_texts
+from .answering import studied_texts
 from xicl_study.closed_loop.losses import (
     alignment_loss,
     answer_loss,
@@ -83,7 +83,7 @@ def make_training_setup(
         task,
         template_of(task.name),
         words,
-        seed_demonstrations(task, seed_languages(recipe)),
+        seed_demonstrations(task, recipe.seed_languages),
         study_vocabulary(policy, studied_texts(task, recipe, train_languages)),
         recipe.k,
         settings,
@@ -91,7 +91,7 @@ def make_training_setup(
         training_pool(task, train_languages, seed, settings.items_per_language),
         training_pool(
             task,
-            [code for code in train_languages if code in recipe.languages or code == "en"],
+            [code for code in train_languages if code in recipe.own_languages or code == "en"],
             seed,
             settings.items_per_language,
         ),

@@ -16,7 +16,6 @@ import torch
 from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from .answering import seed_languages
 from xicl_study.closed_loop.objective import (
     alone_parts,
     closed_loop_parts,
@@ -35,8 +34,8 @@ from ..models.adapters import add_adapter, using_adapter
 from ..models.embedded import check_cache
 from ..models.hardware import settle_threads
 from ..models.policy import Policy
-from ..recipe.method_table import TRAINED, trained_policies
-from ..recipe.training_settings import training_settings, TrainingSettings
+from ..recipe.method_table import TRAINED
+from ..recipe.training_settings import TrainingSettings
 from ..tasks.prompts import answer_prompt, answers
 from ..training.life import add_gradients, LossTrainer, ProgressCallback, run_trainer, trainer_arguments
 from ..recipe.recipe import Recipe
@@ -166,7 +165,7 @@ def _train_one(name, recipe, folder, seed, facts, parent, progress):
     callback = ProgressCallback(title, progress)
     if name == "closed_loop":
         if settings.validation_items:
-            measured = [code for code in languages if code in recipe.languages] or languages
+            measured = recipe.own_languages or languages
             callback.measure, callback.every = (
                 lambda: validation_accuracy(policy, course, measured, settings.validation_items),
                 settings.validate_every,
@@ -253,12 +252,12 @@ def training_facts(
         "task": recipe.task,
         "k": recipe.k,
         "languages": languages,
-        "own_languages": [code for code in languages if code in recipe.languages],
+        "own_languages": recipe.own_languages,
         "seed": seed,
         "settings": {key: settings[key] for key in SETTINGS_OF[name]},
         "vocabulary": recipe.vocabulary,
         "label_words": recipe.label_words,
-        "writing_seeds": seed_languages(recipe),
+        "writing_seeds": recipe.seed_languages,
         "dtype": recipe.dtype,
     }
     return {**facts, "fingerprint": fingerprint({**facts, "policy": stated_name(recipe.policy)})}
@@ -285,11 +284,11 @@ def train_adapter(
 
 
 def adapters_of(
-    methods: Sequence[str],  # names of methods
+    policies: Sequence[str],  # trained policies that are needed: some of warm_up, trained, sft
     settings: TrainingSettings,  # of the training
 ) -> list[str]:
-    """Return the adapters that some methods need, parents first. Raises `RecipeError`."""
-    needed = trained_policies(methods)
+    """Return the adapters of some policies, parents first. Raises `RecipeError`."""
+    needed = list(policies)
     if "trained" in needed and settings.warm_up_queries and "warm_up" not in needed:
         needed.insert(0, "warm_up")
     if "warm_up" in needed and not settings.warm_up_queries:
@@ -315,7 +314,7 @@ def train_study(
 ) -> dict[str, Path]:
     """Train the adapters that a recipe's methods need; return the folder of each. Finished ones are kept."""
     done = {}
-    for name in adapters_of(recipe.methods, recipe.training_settings):
+    for name in adapters_of(recipe.trained_policies, recipe.training_settings):
         parent = parent_of(name, recipe)
         done[name] = train_adapter(
             name, recipe, Path(folder) / name, seed, done[parent] / "adapter" if parent else None, progress

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from .answering import Bench, run_method, seed_languages
+from .answering import Bench, run_method
 from ..errors import DataError, UnknownNameError
 from ..files import cache_folder, read_parquet, write_parquet
-from ..fingerprints import code_fingerprint, fingerprint, sha256, stated_name
+from ..fingerprints import fingerprint, sha256, stated_name
 from ..recipe.method_table import depends_on_seed, method_of, WRITERS, TRAINED, trained_policies
 from ..recipe.recipe import Recipe
+from ..source_code import code_fingerprint
 from ..tasks.shipped_tasks import SHIPPED
 from ..tasks.task import manifest
 
@@ -150,7 +151,7 @@ def prediction_key(
         facts |= {
             "written": [settings.labels, settings.temperature, settings.top_k, settings.max_tokens],
             "vocabulary": vocabulary,
-            "writing_seeds": seed_languages(recipe),
+            "writing_seeds": recipe.seed_languages,
         }
         if vocabulary == "study":
             facts["vocabulary_of"] = sorted(set([language, *recipe.trained_languages]))
@@ -160,7 +161,7 @@ def prediction_key(
     return fingerprint(facts, made_with(replace(recipe, encoder=encoder), "closed_loop.answering"), length=16)
 
 # %% ../../nbs/closed_loop/08_variants.ipynb #42023901
-def _load_policy(recipe, trained_as, methods, training_seed, progress):
+def _load_policy(recipe, trained_as: Recipe, methods, training_seed, progress):
     """Load the policy with the adapters of some methods; those that are not trained yet are trained first."""
     from xicl_study.models.adapters import load_adapter
     from xicl_study.models.hardware import settle_threads
@@ -190,7 +191,7 @@ def variant_predictions(
     methods: Sequence[str],  # names of methods
     languages: Sequence[str],  # BCP-47 codes
     seed: int = 0,  # of chance demonstrations and of writing
-    trained_as: dict | None = None,  # recipe of the training; None for `recipe`
+    trained_as: Recipe | None = None,  # recipe of the training; None for `recipe`
     training_seed: int = 0,  # of the training
     notes: Mapping | None = None,  # language -> line before each prompt
     progress: Callable | None = None,  # called with (done, total, note)
@@ -284,7 +285,7 @@ def _both_places(recipe, folder, seed):
     """Each adapter that a recipe needs: its name, its folder in the study, its folder in the cache."""
     from xicl_study.closed_loop.trainers import adapters_of
 
-    for name in adapters_of(recipe.methods, recipe.training_settings):
+    for name in adapters_of(recipe.trained_policies, recipe.training_settings):
         yield name, Path(folder) / name, cache_folder("adapters") / adapter_key(recipe, name, seed)
 
 

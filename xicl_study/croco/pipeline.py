@@ -15,12 +15,12 @@ from pathlib import Path
 import pandas as pd
 
 from .pairs import build_pairs, PairSet, standardise_rewards
-from .prompts import croco_prompts, shown_prompts
+from .prompts import shown_prompts, training_prompts
 from ..errors import DataError
 from ..evaluation.answer_language import in_own_language
 from ..files import read_parquet, write_json, write_parquet
 from ..fingerprints import fingerprint, stated_name
-from ..recipe.croco_settings import croco_systems, CrocoSettings, System, system_of
+from ..recipe.croco_settings import CrocoSettings, System, SYSTEMS
 from ..recipe.preference_settings import OWN_KINDS
 from ..tasks.instructions import Instruction, load_instructions, reference_answer
 from ..recipe.recipe import Recipe
@@ -28,13 +28,14 @@ from ..recipe.recipe import Recipe
 # %% ../../nbs/croco/08_pipeline.ipynb #fe2cc66b
 def candidate_sampling(
     settings: CrocoSettings,  # of the study
-    **changes,  # fields that differ
+    n: int,  # answers to each prompt
+    **changes,  # further fields that differ
 ):
     """Return how candidates are drawn, as `engines.SamplingParameters`."""
     from xicl_study.inference.sampling import SamplingParameters
 
     values = dict(
-        n=settings.k,
+        n=n,
         temperature=settings.temperature,
         top_p=settings.top_p,
         max_tokens=settings.max_tokens,
@@ -88,7 +89,7 @@ def candidate_engine(
         return (
             VLLMEngine(
                 name or recipe.policy,
-                longest=settings.max_prompt_length + settings.max_tokens,
+                longest=settings.longest_written,
                 gpu_memory_utilization=settings.gpu_share,
             ),
             None,
@@ -109,11 +110,11 @@ def candidate_engine(
     return TransformersEngine(policy, vocabulary), policy
 
 # %% ../../nbs/croco/08_pipeline.ipynb #fca7b3ae
-def _english_answers(recipe, settings, folder, english, seed, progress):
+def _english_answers(recipe, settings: CrocoSettings, folder, english, seed, progress):
     """What the policy answers to the English prompts that a reward model learns from, written once."""
     from xicl_study.inference.candidates import CandidateStore, generate_candidates
 
-    sampling = candidate_sampling(settings, n=settings.reward_answers)
+    sampling = candidate_sampling(settings, settings.reward_answers)
     made_from = fingerprint(
         [(item.id, item.language, item.prompt) for item in english],
         asdict(sampling),
@@ -135,7 +136,7 @@ def _english_answers(recipe, settings, folder, english, seed, progress):
     return read_parquet(path)
 
 
-def _reward_prompts(settings):
+def _reward_prompts(settings: CrocoSettings):
     """The English prompts that a reward model is trained on here."""
     return load_instructions(["en"], "train", settings.reward_kinds or None, settings.reward_prompts or None)
 
@@ -169,13 +170,11 @@ def reward_model_of(
 
     settings = recipe.croco_settings
     if settings.reward_model != "trained":
-        # as long as the study lets anything become; the model's own positions may be fewer
-        longest = settings.max_prompt_length + max(settings.max_tokens, settings.open_tokens)
         return ClassifierReward.load(
             settings.reward_model,
             template=settings.reward_template,
             dtype=recipe.dtype,
-            max_length=longest,
+            max_length=settings.longest_scored,
         )
     english = shown_prompts(_reward_prompts(settings), settings)
     wanted, codes = {item.id for item in english}, [code for code in recipe.trained_languages if code != "en"]
@@ -217,13 +216,15 @@ def make_pool(
 
     settings = recipe.croco_settings
     name = settings.other_policy if other else ""
-    prompts = croco_prompts(recipe, folder, prompt_length(recipe, name), ("train",))
+    prompts = training_prompts(recipe, folder, prompt_length(recipe, name))
     wanted, store = prompts.of("train", language), CandidateStore(Path(folder) / "candidates")
     if not wanted:
         raise DataError(f"There are no training prompts in {language}.")
     release_memory()  # a model that has translated the prompts must have gone before the policy comes
     engine, _ = candidate_engine(recipe, name)
-    candidates = generate_candidates(engine, wanted, candidate_sampling(settings), store, seed, progress=progress)
+    candidates = generate_candidates(
+        engine, wanted, candidate_sampling(settings, settings.k), store, seed, progress=progress
+    )
     engine = None  # and the policy before the reward model
     release_memory()
     pool = score_candidates(store, reward_model_of(recipe, folder, seed), wanted, candidates, progress=progress)
@@ -276,8 +277,9 @@ def read_pools(
     seed: int = 0,  # of the study
     progress: Callable | None = None,  # called with (done, total, note)
     other: bool = False,  # by the recipe's other policy
+    system: System | None = None,  # that learns from them; None for one of the study's own choices
 ) -> pd.DataFrame:
-    """Return the candidates of all training languages.
+    """Return the candidates of all training languages, marked by language where a system learns from its own alone.
 
     In a study those that failed are left out; by hand, with no study around, missing ones are made.
     """
@@ -290,11 +292,10 @@ def read_pools(
     found = [read_parquet(path) for path in paths.values() if path.is_file()]
     if not found:
         raise DataError(f"{folder} has no candidates with rewards. Run the study first: xicl run")
-    pools, settings = pd.concat(found, ignore_index=True), recipe.croco_settings
-    wanted = settings.answer_languages == "own" or any(
-        own_language_only(system_of(name), settings) for name in croco_systems(recipe.croco_settings)
-    )
-    return pools.assign(own_language=in_own_language(pools.answer, pools.language, languages)) if wanted else pools
+    pools = pd.concat(found, ignore_index=True)
+    if not own_language_only(system or SYSTEMS["dpo_multilingual"], recipe.croco_settings):
+        return pools
+    return pools.assign(own_language=in_own_language(pools.answer, pools.language, languages))
 
 # %% ../../nbs/croco/08_pipeline.ipynb #370cc700
 def budget_tokens(

@@ -26,12 +26,12 @@ from xicl_study.croco.pipeline import (
     system_pools,
     training_rows,
 )
-from .prompts import croco_prompts, CrocoPrompts
+from .prompts import CrocoPrompts, evaluation_prompts, training_prompts, validation_prompts
 from ..errors import DataError
 from ..evaluation.answer_language import in_own_language
 from ..evaluation.metrics import chrf, exact_match
 from ..files import read_json, write_parquet
-from ..recipe.croco_settings import croco_systems, CrocoSettings, System, system_of
+from ..recipe.croco_settings import CrocoSettings, System, system_of
 from ..recipe.preference_settings import PreferenceSettings
 from ..tasks.instructions import Instruction, LISTED, PROMPT_KINDS
 from ..recipe.recipe import Recipe
@@ -100,7 +100,7 @@ def validation_measure(
         return None
     from xicl_study.inference.answers import Request, TransformersEngine
 
-    sampling = candidate_sampling(settings, n=1, temperature=0.0)
+    sampling = candidate_sampling(settings, 1, temperature=0.0)
 
     def measure(policy):
         answers = TransformersEngine(policy).write(
@@ -129,14 +129,15 @@ def tune_system(
     from xicl_study.models.hardware import release_memory
 
     system, settings, place = system_of(name), recipe.croco_settings, system_folder(folder, name, seed)
-    pools = read_pools(recipe, folder, seed, progress, other=system.data == "other_pairs")
-    prompts = croco_prompts(recipe, folder, prompt_length(recipe), ("train", "validation"))
+    pools = read_pools(recipe, folder, seed, progress, system.data == "other_pairs", system)
+    learned = training_prompts(recipe, folder, prompt_length(recipe)).train
+    measured = validation_prompts(recipe, folder)
     numbers, rows = system_settings(system, recipe, pools), []
     for part in list(dict.fromkeys(pools.language)) if system.each_language else ["all"]:
         policy = load_policy(recipe)
         own = pools if part == "all" else pools[pools.language == part]
-        table, counts = training_rows(system, own, prompts.train, settings, seed)
-        measure = validation_measure([item for item in prompts.validation if part in ("all", item.language)], settings)
+        table, counts = training_rows(system, own, learned, settings, seed)
+        measure = validation_measure([item for item in measured if part in ("all", item.language)], settings)
         adapter = _train(system, policy, table, place / part, numbers, seed, measure, progress, recipe, folder)
         facts = read_json(place / part / "training.json")
         used = (
@@ -221,7 +222,7 @@ def adapters_in(
     """
     found: dict[str, Path | None] = {"base": None}
     inside = (Path(folder) / "prepared.json").is_file()
-    for name in croco_systems(recipe.croco_settings, recipe.experiment):
+    for name in recipe.systems:
         place = system_folder(folder, name, seed)
         if not (place / "summary.parquet").is_file() and not inside:
             tune_system(recipe, folder, name, seed, progress)
@@ -250,9 +251,9 @@ def system_answers(
         if not wanted:
             continue
         sampling = (
-            candidate_sampling(settings, n=settings.open_answers, max_tokens=settings.open_tokens)
+            candidate_sampling(settings, settings.open_answers, max_tokens=settings.open_tokens)
             if part == "open"
-            else candidate_sampling(settings, n=1, temperature=0.0)
+            else candidate_sampling(settings, 1, temperature=0.0)
         )
         # one answer each: read and written in one batch
         answers = generate_candidates(engine, wanted, sampling, store, seed, prompts_per_shard=64, progress=progress)
@@ -313,7 +314,7 @@ def evaluate_systems(
     settings, place = recipe.croco_settings, answer_folder(folder, language, seed)
     adapters, policy = adapters_in(recipe, folder, language, seed, progress), load_policy(recipe)
     prompts, store, answers, losses = (
-        croco_prompts(recipe, folder, parts=("test", "held_out", "open")),
+        evaluation_prompts(recipe),
         CandidateStore(Path(folder) / "candidates"),
         [],
         [],

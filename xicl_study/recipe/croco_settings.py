@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import RecipeError, UnknownNameError
 from .preference_settings import PREFERENCE_KINDS, REFERENCE_KINDS
-from .training_settings import checked_values
+from .training_settings import checked_values, NO_RESULT
 
 # %% ../../nbs/recipe/04_croco_settings.ipynb #2ea55d22
 RULES = ("mu_minus_2sigma", "first_quartile", "minimum", "mean", "max_gap")
@@ -58,7 +58,7 @@ class CrocoSettings:
     chat: bool = True
     engine: str = "transformers"  # writes candidates: "transformers" or "vllm"
     # of an accelerator's memory for vLLM; the reward model needs the rest in the same process
-    gpu_share: float = 0.6
+    gpu_share: float = field(default=0.6, metadata=NO_RESULT)
     # tokens that may be written: "full", or "study": those that the study's languages use
     vocabulary: str = "full"
     k: int = 64  # candidates per prompt and language
@@ -101,6 +101,18 @@ class CrocoSettings:
     judge_model: str = ""  # model of "policy", or name that the interface knows
     udhr_articles: int = 10  # articles of the Declaration whose log-loss is measured
     resamples: int = 2000  # bootstrap repetitions
+
+    @property
+    def longest_written(self) -> int:
+        """The tokens of prompt and answer that vLLM keeps room for; 0 for an engine that keeps none."""
+        return self.max_prompt_length + self.max_tokens if self.engine == "vllm" else 0
+
+    @property
+    def longest_scored(self) -> int:
+        """The tokens that a reward model from outside may have to read; one of ours is cut by what it was trained on."""
+        if self.reward_model == "trained":
+            return self.reward_max_length
+        return self.max_prompt_length + max(self.max_tokens, self.open_tokens)
 
 # %% ../../nbs/recipe/04_croco_settings.ipynb #c22e6c02
 POSITIVE = (
