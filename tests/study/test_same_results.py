@@ -36,9 +36,10 @@ def test_the_closed_loop_gives_what_it_gave(tmp_path):
 def test_the_preference_pipeline_gives_what_it_gave(tmp_path):
     """Candidates, rewards, trainings and answers by hand; the end-to-end test compares the results of the experiments."""
     from xicl_study.croco.systems import read_answers
+    from xicl_study.recipe.context import Context
 
     with contextlib.redirect_stdout(io.StringIO()):
-        read_answers(load_recipe("croco-smoke"), tmp_path, seed=0)
+        read_answers(Context(load_recipe("croco-smoke"), tmp_path))
     tables = same_results.study_tables("croco-smoke", tmp_path)
     assert set(tables) == {"candidates", "pools", "answers", "losses"}
     assert same_results.differences("croco-smoke", tables) == []

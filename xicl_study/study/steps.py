@@ -40,8 +40,9 @@ def prepare_study(
         print(said.getvalue(), flush=True)
     if recipe.croco:
         from xicl_study.croco.prompts import prepare_croco
+        from xicl_study.recipe.context import Context
 
-        found = prepare_croco(recipe, report_progress, folder)
+        found = prepare_croco(Context(recipe, folder, progress=report_progress))
     else:
         task, found = load_task(recipe.task), {}
         for position, code in enumerate(recipe.languages):
