@@ -164,7 +164,7 @@ def compare_training(policy, name, languages, n_queries, n_sets, k):
         for parameter_name, parameter in policy.causal.named_parameters()
         if ".layers." in parameter_name and "lora_" not in parameter_name
     )
-    examples = course.pool[:n_queries]
+    examples = course.queries[:n_queries]
     writing, sets = timed(lambda: write_sets(policy, course, examples, n_sets, seed=0))
 
     def step():

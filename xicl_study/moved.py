@@ -94,7 +94,7 @@ _PARTS += """
     judging evaluation.judges: KINDS=JUDGE_KINDS Question=JudgedPair Verdict=JudgeVerdict
     judging evaluation.win_rates: fit_length_control scaled_lengths sigmoid WIN_COLUMNS win_rates
     methods models.encoders: cached_encoder
-    methods recipe.method_table: ADAPTERS depends_on_seed method_info MethodInfo METHODS OWN TRAINED trained_policies
+    methods recipe.method_table: ADAPTERS depends_on_seed method_info=method_of MethodInfo=Method METHODS OWN TRAINED trained_policies
     methods recipe.recipe: seed_languages=Recipe.seed_languages
     models models.embedded: check_cache convert_embedded EMBEDDED EmbeddedModel gguf_file install_embedded
     models models.embedded: is_installed print_terms require_installed seal_cache smoke_model

@@ -20,7 +20,7 @@ from .answering import Bench, run_method
 from ..errors import DataError, UnknownNameError
 from ..files import cache_folder, read_parquet, write_parquet
 from ..fingerprints import fingerprint, sha256, stated_name
-from ..recipe.method_table import depends_on_seed, method_info, OWN, TRAINED, trained_policies
+from ..recipe.method_table import depends_on_seed, method_of, WRITERS, TRAINED, trained_policies
 from ..recipe.recipe import Recipe
 from ..source_code import code_fingerprint
 from ..tasks.shipped_data import manifest
@@ -135,7 +135,7 @@ def prediction_key(
     note: str = "",  # line before each prompt
 ) -> str:
     """Return the name of a method's answers in the cache; what the method does not read is left out."""
-    info, settings = method_info(method), recipe.training_settings
+    info, settings = method_of(method), recipe.training_settings
     facts = {key: getattr(recipe, key) for key in ("task", "policy", "k", "label_words", "test_items", "split")}
     facts |= {
         "method": method,
@@ -146,7 +146,7 @@ def prediction_key(
     }
     if depends_on_seed(info):
         facts["seed"] = seed
-    if info.demonstrations in OWN:
+    if info.demonstrations in WRITERS:
         vocabulary = recipe.vocabulary
         facts |= {
             "written": [settings.labels, settings.temperature, settings.top_k, settings.max_tokens],
@@ -200,14 +200,12 @@ def variant_predictions(
     method without chance is that of the first run.
     """
     trained_as, notes = trained_as or recipe, notes or {}
-    paths = {
-        (language, method): (
-            cache_folder("predictions")
-            / f"{prediction_key(recipe, method, language, seed, _adapter_keys(method, trained_as, training_seed), notes.get(language, ''))}.parquet"
-        )
-        for language in languages
-        for method in methods
-    }
+    paths = {}
+    for language in languages:
+        for method in methods:
+            adapters = _adapter_keys(method, trained_as, training_seed)
+            key = prediction_key(recipe, method, language, seed, adapters, notes.get(language, ""))
+            paths[language, method] = cache_folder("predictions") / f"{key}.parquet"
     found = {pair: _kept(path) for pair, path in paths.items()}
     missing = [pair for pair in paths if found[pair] is None]
     if missing:
