@@ -4,6 +4,7 @@
 # make lab     JupyterLab on nbs/index.ipynb
 # make tutorials  the tutorials that were changed, run with their outputs kept, for the site
 # make docs    the site in _docs/site, built without a network
+# make redraw  figures and reports of the published studies again, from their tables; DRAWN="wide scaling" for some
 # make results docs/results/ and the picture of README, from the stored tables
 # make readme  README.md and nbs/README.md, from the notebooks
 # make outputs library notebooks run, their small text outputs kept
@@ -24,7 +25,7 @@ TORCH_INSTALL ?= pip install torch==2.13.0
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,13))' 2>/dev/null && { echo $$p; break; }; done)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 
-.PHONY: study study-all test lab docs tutorials release clean readme publish results outputs house merge-driver
+.PHONY: study study-all test lab docs tutorials release clean readme publish redraw results outputs house merge-driver
 
 study: $(VENV)/.study
 	$(VENV)/bin/xicl run --recipe $(RECIPE)
@@ -86,6 +87,9 @@ merge-driver:
 STUDY ?= laptop
 publish: $(VENV)/.dev
 	$(VENV)/bin/python docs/publish.py $(STUDY)
+
+redraw: $(VENV)/.dev
+	$(VENV)/bin/python docs/publish.py --redraw $(DRAWN)
 
 clean:
 	rm -rf $(VENV) build dist _docs *.egg-info .pytest_cache .ruff_cache .hypothesis

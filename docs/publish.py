@@ -1,6 +1,6 @@
 """Copy the small parts of a finished study to outputs/published/: what README, docs/results and the site show."""
 
-import re, shutil, sys
+import re, shutil, sys, tempfile
 from pathlib import Path
 from urllib.parse import unquote
 from xicl_study.recipe.recipe import load_recipe
@@ -87,7 +87,27 @@ def publish(
     return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
 
 
+def redraw(
+    target: Path,  # outputs/published/<study>
+) -> int:
+    """Draw the figures and the report of a published study again from its stored tables; return its size in bytes."""
+    from xicl_study.study.steps import run_step
+
+    with tempfile.TemporaryDirectory() as scratch:
+        study = Path(scratch) / target.parent.name / target.name  # the page names the folder that it lies in
+        shutil.copytree(target, study)
+        for step in ("figures", "report"):
+            run_step(step, folder=study)
+        return publish(study, target)
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--redraw"]:
+        published = REPOSITORY / "outputs" / "published"
+        every = sorted(path.parent.name for path in published.glob("*/results.parquet"))
+        for name in sys.argv[2:] or every:
+            print(f"outputs/published/{name}: {redraw(published / name) / 1e6:.1f} MB", flush=True)
+        sys.exit()
     name = sys.argv[1]
     size = publish(REPOSITORY / "outputs" / name, REPOSITORY / "outputs" / "published" / name)
     print(f"outputs/published/{name}: {size / 1e6:.1f} MB")

@@ -1,4 +1,4 @@
-"""Realistic synthetic tables of a study: predictions, training log, study folder. Drawn, not computed; for tests only."""
+"""Realistic synthetic tables of a study: predictions, training log, folder. Drawn, not computed; for tests only."""
 
 import json
 import numpy as np

@@ -1,6 +1,7 @@
 """README and docs/results say exactly what the published runs hold."""
 
 import re
+import shutil
 import sys
 from pathlib import Path
 from urllib.parse import unquote
@@ -114,6 +115,21 @@ def test_publishing_leaves_out_keys_repeated_notebooks_and_dead_links(tmp_path):
     ) == '<a href="runs/croco_tune/a/0/notebook.ipynb">one</a> two <a href="#main">main</a>'
     with pytest.raises(SystemExit, match="Finish the study first"):
         publish(tmp_path / "absent", tmp_path / "published")
+
+
+def test_a_published_study_is_drawn_again_with_all_that_it_had(tmp_path):
+    from publish import redraw
+
+    target = shutil.copytree(
+        REPOSITORY / "outputs" / "published" / "convergence", tmp_path / "published" / "convergence"
+    )
+    before = {path.relative_to(target): path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    redraw(target)
+    after = {path.relative_to(target): path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    changed = {path.as_posix() for path in {*before, *after} if before.get(path) != after.get(path)}
+    assert set(before) == set(after) and changed <= {"report.html"}, "figures are the same to the byte"
+    page = after[target.relative_to(target) / "report.html"].decode()
+    assert str(tmp_path) not in page and "outputs/published/convergence/recipe.yaml" in page
 
 
 def test_of_the_main_result_one_notebook_of_each_language_is_published(tmp_path):

@@ -1,4 +1,4 @@
-"""The preference pipeline as a user runs it: the whole path, a language that fails, the big recipes checked and walked in small."""
+"""The preference pipeline as a user runs it: the whole path, a language that fails, the big recipes in small."""
 
 import json, os, subprocess, sys, types
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Stages that fan out and come together again, in a study whose notebooks need no model: what fails is left out, and made up for."""
+"""Stages that fan out and come together again, without a model: what fails is left out, and made up for."""
 
 import json, os
 from pathlib import Path
@@ -49,7 +49,8 @@ write_parquet(place/"summary.parquet", pd.DataFrame({"language": found}))""",
         START
         + """
 found = sorted(path.parts[-3] for path in runs.glob("croco_tune/*/*/summary.parquet"))
-for name in ("answers", "losses"): write_parquet(runs/"croco_answers"/language/str(seed)/f"{name}.parquet", pd.DataFrame({"system": found}))""",
+place = runs/"croco_answers"/language/str(seed)
+for name in ("answers", "losses"): write_parquet(place/f"{name}.parquet", pd.DataFrame({"system": found}))""",
     ],
     "croco_tuning": [
         SHARED,
@@ -60,7 +61,8 @@ from xicl_study.report.gallery import save_findings, save_gallery
 run, rows = runs/"croco_tuning"/"all"/str(seed), []
 trained = sorted(path.parts[-3] for path in runs.glob("croco_candidates/*/*/pool.parquet"))
 for path in sorted(runs.glob("croco_answers/*/*/answers.parquet")):
-    rows += [{"experiment": "croco_tuning", "language": path.parts[-3], "method": name, "k": 8, "seed": seed, "metric": "languages", "value": float(len(trained)), "low": 0.0, "high": 3.0, "n": 3}
+    rows += [{"experiment": "croco_tuning", "language": path.parts[-3], "method": name, "k": 8, "seed": seed,
+              "metric": "languages", "value": float(len(trained)), "low": 0.0, "high": 3.0, "n": 3}
              for name in pd.read_parquet(path).system]
 write_parquet(run/"results.parquet", pd.DataFrame(rows))
 save_gallery([("bars", "Bars", "Nothing but bars.", new_figure(2, 2)[0])], run/"figures")

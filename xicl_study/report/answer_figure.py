@@ -46,7 +46,7 @@ def plot_answer(
     rows = rows[rows.low.notna()] if "low" in rows else rows
     require_columns(rows, ("label", "value", "low", "high"), "The opening figure")
     rows = rows[:MOST_ROWS].reset_index(drop=True)
-    labels = ["\n".join(textwrap.wrap(label, 34)[:3]) for label in rows.label]
+    labels = ["\n".join(textwrap.wrap(label, 34, break_on_hyphens=False)[:3]) for label in rows.label]
     height = sum(0.2 + 0.15 * (label.count("\n") + 1) for label in labels)
     figure, axes = new_figure(6.4, 1.05 + height)
     panel, unit, sides = axes[0, 0], question.unit, _sides_of(rows, question)

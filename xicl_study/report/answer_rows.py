@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..evaluation.differences import POOL_METHODS
 from ..evaluation.statistics import paired_bootstrap
-from .plain_words import method_words, system_words
+from .plain_words import method_words
 from .style import METRIC_TITLES, quality_metrics
 from ..tasks.languages import languages
 

@@ -6,6 +6,7 @@
 __all__ = ['save_gallery', 'save_findings', 'run_places', 'gather_figures']
 
 # %% ../../nbs/report/10_gallery.ipynb #c853b0da
+import shutil
 from pathlib import Path
 
 from ..errors import DataError
@@ -15,23 +16,21 @@ from .style import save_figure
 
 # %% ../../nbs/report/10_gallery.ipynb #00cceaf9
 def save_gallery(
-    # (file name without suffix, heading, description, Figure or a function that draws it) for each
-    figures,
+    figures,  # (file name without suffix, heading, description, Figure or a function that draws it) for each
     folder: str | Path,  # the run's figures folder
 ) -> list[DrawnFigure]:
-    """Write a run's figures and captions.json. A drawing that raises `DataError` is left out and its reason kept."""
+    """Write a run's figures and captions.json; keep the reason of each that raises `DataError` and is left out."""
     folder, drawn, skipped = Path(folder), [], []
     for name, title, alt, figure in figures:
         try:
-            drawn.append(
-                DrawnFigure(save_figure(figure() if callable(figure) else figure, folder / f"{name}.png"), title, alt)
-            )
+            path = save_figure(figure() if callable(figure) else figure, folder / f"{name}.png")
+            drawn.append(DrawnFigure(path, title, alt))
         except DataError as error:
             skipped.append(f"{title}: {error}")
     write_captions(folder / "captions.json", drawn, skipped)
     return drawn
 
-
+# %% ../../nbs/report/10_gallery.ipynb #6d98b3be
 def save_findings(
     sentences: list[str],  # what the run's numbers say, read from them
     run: str | Path,  # the run's folder
@@ -40,7 +39,7 @@ def save_findings(
     write_json(Path(run) / "findings.json", list(sentences))
     print("\n".join(sentences))
 
-# %% ../../nbs/report/10_gallery.ipynb #c74baa7b
+# %% ../../nbs/report/10_gallery.ipynb #94721890
 def run_places(
     study_folder: str | Path,  # outputs/<study>
 ) -> list[tuple[str, str, str, Path]]:
@@ -51,18 +50,25 @@ def run_places(
         for path in sorted(root.glob("*/*/*/notebook.ipynb"))
     ]
 
+# %% ../../nbs/report/10_gallery.ipynb #c74baa7b
+def _kept_before(target, runs):
+    """Captions of the pictures that are the study's own: their run has its table, and no pictures."""
+    path = target / "captions.json"
+    before = read_json(path)["figures"] if path.is_file() else []
+    bare = [run for run in runs if (run / "results.parquet").is_file() and not (run / "figures").is_dir()]
+    begins = tuple("-".join([*run.parts[-3:], ""]) for run in bare)
+    return [each for each in before if each["file"].startswith(begins) and (target / each["file"]).is_file()]
+
 
 def gather_figures(
     study_folder: str | Path,  # outputs/<study>
 ) -> Path:
-    """Copy the figures of all runs into the study's figures/ and write its captions.json; remove those of runs that are
-    gone.
-    """
-    import shutil
-
-    target, found, skipped = Path(study_folder) / "figures", [], []
+    """Copy the figures of all runs into the study's figures/, with captions.json; remove what no run has any more."""
+    folder = Path(study_folder)
+    target, skipped = folder / "figures", []
     target.mkdir(parents=True, exist_ok=True)
-    for experiment, part, seed, run in run_places(study_folder):
+    found = _kept_before(target, sorted(folder.glob("runs/*/*/*")))
+    for experiment, part, seed, run in run_places(folder):
         captions = run / "figures" / "captions.json"
         if not captions.is_file():
             continue
@@ -70,7 +76,7 @@ def gather_figures(
         for each in kept["figures"]:
             name = "-".join([experiment, part, seed, each["file"]])
             shutil.copyfile(run / "figures" / each["file"], target / name)
-            found.append({**each, "file": name, "title": each["title"]})
+            found.append({**each, "file": name})
         skipped += kept["skipped"]
     for path in set(target.glob("*.png")) - {target / each["file"] for each in found}:
         path.unlink()

@@ -84,31 +84,32 @@ def samples(
         found.append({"code": language, "name": display_name(language), "entries": entries})
     return found
 
-# %% ../../nbs/report/24_main_page.ipynb #3bc838b8
+# %% ../../nbs/report/24_main_page.ipynb #dc575634
 FROM_PREDICTIONS = "from_predictions.json"
 _TRANSFER = ("untrained_with_trained_demonstrations", "self_generated")
 
 
-def _transfer(predictions):
-    """Does an untrained policy gain from the trained one's demonstrations? Its paired differences to its own."""
-    return comparisons_table(predictions, _TRANSFER[0], [_TRANSFER[1]])
+def _transfer_controls(predictions):
+    """Metric -> what the control says: does an untrained policy gain from the trained one's demonstrations?"""
+    transfer = comparisons_table(predictions, _TRANSFER[0], [_TRANSFER[1]])
+    found = {metric: control_sentences(transfer, metric) for metric in dict.fromkeys(transfer.metric)}
+    return {metric: next(each for each in told if each["kind"] != "open") for metric, told in found.items()}
 
 
 def kept_from_predictions(
     folder: Path,  # of the study
     predictions: pd.DataFrame,  # empty where they are not there
     notes: list,  # gets the reason when a part cannot be made
-) -> tuple[list[dict], pd.DataFrame]:
-    """Return samples and the transfer control's differences, from the predictions or from what was kept of them."""
-    path = folder / FROM_PREDICTIONS
+) -> dict:
+    """Return samples and the transfer control by metric, from the predictions or from what was kept of them."""
+    path, nothing = folder / FROM_PREDICTIONS, {"samples": [], "transfer": {}}
     if not len(predictions):
-        kept = read_part(lambda: dict(read_json(path)), notes, {}) if path.is_file() else {}
-        return kept.get("samples", []), pd.DataFrame(kept.get("transfer", []))
+        return nothing | read_part(lambda: dict(read_json(path)), notes, {}) if path.is_file() else nothing
     best = read_part(lambda: best_retriever(predictions), notes, None)
     shown = read_part(lambda: samples(predictions, best.method if best else None), notes, [])
-    transfer = read_part(lambda: _transfer(predictions), notes, pd.DataFrame())
-    write_json(path, {"samples": shown, "transfer": transfer.to_dict("records")})
-    return shown, transfer
+    told = {"samples": shown, "transfer": read_part(lambda: _transfer_controls(predictions), notes, {})}
+    write_json(path, told)
+    return told
 
 # %% ../../nbs/report/24_main_page.ipynb #923fdcfb
 _FILES = (
@@ -182,6 +183,13 @@ def _yardsticks(results):
     return f"{words}." if words else ""
 
 # %% ../../nbs/report/24_main_page.ipynb #923fdc02
+def _controls(comparisons, metric, there, transfer):
+    """What the controls show in one metric; the transfer control's answer was made from the predictions."""
+    told = control_sentences(comparisons, metric, there)
+    kept = transfer.get(metric)
+    return [kept if kept and kept["question"] == each["question"] else each for each in told]
+
+
 def _numbers(results, comparisons, transfer, held_out):
     """Everything on the page that is read from numbers: tables, differences, controls, yardsticks."""
     if not len(results):
@@ -190,12 +198,11 @@ def _numbers(results, comparisons, transfer, held_out):
         name for name in ("accuracy_calibrated", "accuracy", "chrf", "exact_match") if name in set(results.metric)
     ]
     compared = [name for name in metrics if len(comparisons) and name in set(comparisons.metric)]
-    everything = pd.concat([comparisons, transfer]) if len(transfer) else comparisons
     there = set(results.method)
     return {
         "tables": [main_table(results, name, held_out) for name in metrics],
         "differences": [difference_table(comparisons, name, held_out) for name in compared],
-        "controls": [(metric_heading(name), control_sentences(everything, name, there)) for name in compared],
+        "controls": [(metric_heading(name), _controls(comparisons, name, there, transfer)) for name in compared],
         "yardsticks": _yardsticks(results),
     }
 
@@ -219,13 +226,12 @@ def write_report(
     languages = recipe.get("languages") or ()
     held_out = held_out_languages(languages, recipe.get("train_languages"))
     predictions = read_predictions(folder, notes, languages)
-    shown, transfer = kept_from_predictions(folder, predictions, notes)
+    kept = kept_from_predictions(folder, predictions, notes)
     write_notebook_pages(folder, notes)
     failed = {each.get("language") for each in parts.failures}
     figures, present = kept_figures(folder, notes), set(results.language)
     missing = [code for code in languages if code not in present] if len(results) else []
     opening = read_opening(results, parts, figures, comparisons=comparisons, experiment="main_result", missing=missing)
-    nothing = _numbers(empty, empty, empty, ())
     return write_page(
         parts,
         "main.html",
@@ -234,9 +240,11 @@ def write_report(
         held_out=held_out,
         n_languages=results[results.language != "all"].language.nunique(),
         absent=read_part(lambda: _absent(results, recipe, failed), notes, []),
-        samples=shown,
+        samples=kept["samples"],
         files=_files(folder),
         sections=read_part(lambda: language_sections(results, _language_files(folder), held_out), notes, []),
         ratings=read_part(lambda: write_ratings_page(folder), notes, None),
-        **read_part(lambda: _numbers(results, comparisons, transfer, held_out), notes, nothing),
+        **read_part(
+            lambda: _numbers(results, comparisons, kept["transfer"], held_out), notes, _numbers(empty, empty, {}, ())
+        ),
     )
