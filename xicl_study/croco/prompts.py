@@ -127,10 +127,12 @@ def _write_translations(english, languages, settings: CrocoSettings, path):
     """Translate English prompts by a file or by a model, and keep them with the counts of what is missing."""
     from xicl_study.tasks.translation import file_translator, load_translator, translate_instructions
 
-    if Path(settings.translation).is_file():
-        translator = file_translator(settings.translation)
-    else:
-        translator = load_translator(settings.translation, settings.translation_engine)
+    from_file = Path(settings.translation).is_file()
+    translator = (
+        file_translator(settings.translation)
+        if from_file
+        else load_translator(settings.translation, settings.translation_engine)
+    )
     translated, counts = translate_instructions(english, languages, translator)
     facts = {"counts": counts.to_json(), "by": settings.translation}
     write_parquet(path, pd.DataFrame([asdict(item) for item in translated]), metadata=facts)
