@@ -4,6 +4,12 @@
 # make lab     JupyterLab on nbs/index.ipynb
 # make tutorials  the tutorials that were changed, run with their outputs kept, for the site
 # make docs    the site in _docs/site, built without a network
+# make redraw  figures and reports of the published studies again, from their tables; DRAWN="wide scaling" for some
+# make results docs/results/ and the picture of README, from the stored tables
+# make readme  README.md and nbs/README.md, from the notebooks
+# make outputs library notebooks run, their small text outputs kept
+# make house   how the house stands; PLACES="e1036d1 ." sets a git revision beside it
+# make merge-driver  this clone merges notebooks cell by cell
 # make release all checks, then a wheel that was built and tried, in dist/
 # make clean   remove the environment and built files (outputs/ stays)
 #
@@ -19,7 +25,7 @@ TORCH_INSTALL ?= pip install torch==2.13.0
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,13))' 2>/dev/null && { echo $$p; break; }; done)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 
-.PHONY: study study-all test lab docs tutorials release clean readme publish
+.PHONY: study study-all test lab docs tutorials release clean readme publish redraw results outputs house merge-driver
 
 study: $(VENV)/.study
 	$(VENV)/bin/xicl run --recipe $(RECIPE)
@@ -55,10 +61,35 @@ release: test
 readme: $(VENV)/.dev
 	$(VENV)/bin/python tests/readme.py
 
-# The small parts of a finished study, for outputs/published/: what README quotes.
+results: $(VENV)/.dev
+	$(VENV)/bin/python docs/results.py
+	$(VENV)/bin/python tests/readme.py
+
+# NOTEBOOKS="nbs/01_errors.ipynb" make outputs runs some of them.
+NOTEBOOKS ?=
+outputs: export JUPYTER_PREFER_ENV_PATH = 1
+outputs: $(VENV)/.dev
+	$(VENV)/bin/python tests/outputs.py $(NOTEBOOKS)
+
+PLACES ?= .
+house: $(VENV)/.dev
+	$(VENV)/bin/python tests/house.py --details $(PLACES)
+
+# Writes to .git/config of this clone and nowhere else: notebooks merge cell by cell, and what is written by a command
+# keeps one side, to be written again.
+merge-driver:
+	git config merge.nbdev-merge.name "notebooks, cell by cell"
+	git config merge.nbdev-merge.driver "nbdev_merge %O %A %B %P"
+	git config merge.written.name "written by a command: write it again"
+	git config merge.written.driver true
+
+# The small parts of a finished study, for outputs/published/: what the results are read from.
 STUDY ?= laptop
 publish: $(VENV)/.dev
 	$(VENV)/bin/python docs/publish.py $(STUDY)
+
+redraw: $(VENV)/.dev
+	$(VENV)/bin/python docs/publish.py --redraw $(DRAWN)
 
 clean:
 	rm -rf $(VENV) build dist _docs *.egg-info .pytest_cache .ruff_cache .hypothesis

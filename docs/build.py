@@ -7,13 +7,28 @@ from urllib.parse import unquote
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(REPOSITORY / "tests")]
 from card_pages import data_page, model_page, published_page, recipe_page  # noqa: E402
+from findings import Filler  # noqa: E402
+from house import ROOMS  # noqa: E402
 from notebook_pages import change_links, has_outputs, notebook_page, read_notebook, title_of  # noqa: E402
-from reference_pages import module_page  # noqa: E402
+from reference_pages import module_address, module_page, overview_page  # noqa: E402
+from results import RESULTS, read_findings, studies  # noqa: E402
 from run_tutorials import KEPT, is_current  # noqa: E402
 
 SECTIONS = {"tutorials": "Tutorials", "experiments": "Experiments"}
+# docs/pages/, in the order of the navigation; others follow by name
+GUIDES = (
+    "install",
+    "run_studies",
+    "use_the_library",
+    "front_door",
+    "papers_and_questions",
+    "speed",
+    "change_the_library",
+    "licences",
+)
+METHODS = {"closed_loop": "The closed loop", "croco": "CroCo"}  # folders below nbs/experiments
 
 
 class Site:
@@ -30,13 +45,22 @@ class Site:
             inside = path.relative_to(REPOSITORY / "nbs")
             place = inside if inside.parts[0] in ("tutorials", "experiments") else Path("library") / inside
             self.notebooks[path] = "index.md" if inside.name == "index.ipynb" else str(place.with_suffix(".md"))
+        # a link to a module leads to its page in the reference
+        package = REPOSITORY / "xicl_study"
+        self.modules = {
+            path: module_address(".".join(path.relative_to(package).with_suffix("").parts))
+            for path in sorted(package.rglob("[!_]*.py"))
+        }
         self.published = {
             path: str(path.relative_to(REPOSITORY / "outputs").with_suffix(".md"))
             for path in sorted((REPOSITORY / "outputs" / "published").rglob("*.ipynb"))
             if path.parent != KEPT
         }
         self.texts = {REPOSITORY / name: f"project/{name.lower()}" for name in ("CONTRIBUTING.md", "CHANGELOG.md")}
-        self.texts |= {REPOSITORY / "README.md": "index.md", REPOSITORY / "data" / "README.md": "project/data.md"}
+        self.texts |= {REPOSITORY / "data" / "README.md": "project/data.md"}
+        self.texts |= {REPOSITORY / "nbs" / "README.md": "library/index.md", RESULTS / "README.md": "results/index.md"}
+        self.texts |= {RESULTS / f"{study.name}.md": f"results/{study.name}.md" for study in studies()}
+        self.texts |= {path: f"guides/{path.name}" for path in sorted((HERE / "pages").glob("*.md"))}
 
     def write(
         self,
@@ -77,7 +101,13 @@ class Site:
                 return link
             path, _, anchor = link.partition("#")
             found = (folder / unquote(path)).resolve()
-            known = {**self.notebooks, **self.published, **self.texts}
+            known = {
+                **self.notebooks,
+                **self.modules,
+                **self.published,
+                **self.texts,
+                REPOSITORY / "README.md": "index.md",
+            }
             if found in known:
                 goal = known[found]
             elif found.is_file() and found.is_relative_to(REPOSITORY):
@@ -120,7 +150,7 @@ class Site:
         self,
         path: Path,  # a published report
     ) -> str:
-        """Return a report whose links lead to what is published: notebooks to their pages, what is left out to nothing."""
+        """Return a report whose links lead to what is published: notebooks to their pages, what is left out nowhere."""
 
         def change(match):
             found = (path.parent / unquote(match[1])).resolve()
@@ -137,13 +167,15 @@ class Site:
 
 
 def _runs_of(site, path):
-    """The published runs of a notebook: same file name, or made from it by papermill."""
-    found = []
-    for each in site.published:
-        made_from = read_notebook(each)["metadata"].get("papermill", {}).get("input_path", "")
-        if path.name in (each.name, Path(made_from or "").name):
-            found.append(each)
-    return found
+    """The published runs of an experiment's notebook: those of its stage, wherever the notebook lay at that time."""
+    from xicl_study.study.experiments import STAGES
+
+    inside = path.relative_to(REPOSITORY / "nbs")
+    stage = next((each for each in STAGES.values() if inside.as_posix() == f"experiments/{each.notebook}"), None)
+    if stage is None:
+        return []
+    place = f"{stage.place('*', '*')}/notebook.ipynb"
+    return [run for run in site.published if run.relative_to(REPOSITORY / "outputs" / "published").match(f"*/{place}")]
 
 
 def _run_title(path):
@@ -168,6 +200,8 @@ def add_notebooks(
     sections = {"Tutorials": [], "Experiments": [], "Library": []}
     for path, place in site.notebooks.items():
         notebook, before, runs = read_notebook(path), "", _runs_of(site, path)
+        if place == "index.md":
+            notebook = with_numbers(notebook)
         title = title_of(notebook, path.stem)
         if runs and not has_outputs(notebook):
             notebook = read_notebook(runs[0])
@@ -190,12 +224,10 @@ def add_notebooks(
                 f" JupyterLab: `make lab`, then `{path.relative_to(REPOSITORY)}`."
             )
         site.write(place, notebook_page(notebook, site.figure(place), site.target(place, path.parent), before))
-        if place == "index.md":
-            continue
-        number = path.stem.split("_")[0] if path.stem[0].isdigit() else ""
-        sections[SECTIONS.get(place.split("/")[0], "Library")].append(
-            (f"{number} {title}" if number and not title.startswith(number) else title, place)
-        )
+        if place != "index.md":
+            number = path.stem.split("_")[0] if path.stem[0].isdigit() else ""
+            shown = f"{number} {title}" if number and not title.startswith(number) else title
+            sections[SECTIONS.get(place.split("/")[0], "Library")].append((shown, place))
     for path, place in site.published.items():
         site.write(
             place,
@@ -215,14 +247,54 @@ def add_notebooks(
         ]
         site.write(place, published_page(study.parent, links, site.figure(place), site.target(place, REPOSITORY)))
         sections["Experiments"].append((f"Published run: {study.parent.name}", place))
-    site.nav += [{name: [{title: place} for title, place in found]} for name, found in sections.items() if found]
+    site.nav += [{"Tutorials": [{title: place} for title, place in sections["Tutorials"]]}]
+    site.nav += [{"Results": [{"All answers": "results/index.md"}, *result_links()]}]
+    groups = {
+        **{name: f"experiments/{folder}/" for folder, name in METHODS.items()},
+        "Published runs": "published/",
+    }
+    site.nav += [{"Experiments": grouped(sections["Experiments"], groups)}]
+    rooms = {room: f"library/{room}/" for room in ROOMS if (REPOSITORY / "nbs" / room).is_dir()}
+    library = grouped(sections["Library"], {**rooms, "data": "library/data/"})
+    site.nav += [{"Library": [{"All notebooks": "library/index.md"}, *library]}]
+
+
+def with_numbers(
+    notebook: dict,  # the overview
+) -> dict:
+    """Return a notebook whose placeholders are filled from the stored tables."""
+    filler = Filler()
+    cells = [
+        {**cell, "source": [filler.fill("".join(cell["source"]), where="nbs/index.ipynb")]}
+        if cell["cell_type"] == "markdown"
+        else cell
+        for cell in notebook["cells"]
+    ]
+    return {**notebook, "cells": cells}
+
+
+def result_links() -> list[dict]:
+    """Return the entries of the navigation for the pages of results: their questions."""
+    return [{read_findings(study).question: f"results/{study.name}.md"} for study in studies()]
+
+
+def grouped(
+    pages: list[tuple[str, str]],  # titles and addresses
+    groups: dict[str, str],  # title of a group: how the addresses of its pages begin
+) -> list[dict]:
+    """Return entries of the navigation: pages of no group first, then each group with its pages."""
+    alone = [{title: place} for title, place in pages if not any(place.startswith(start) for start in groups.values())]
+    inside = {
+        name: [{title: place} for title, place in pages if place.startswith(start)] for name, start in groups.items()
+    }
+    return [*alone, *({name: found} for name, found in inside.items() if found)]
 
 
 def add_reference(
     site: Site,  # the build
 ):
-    """Write the pages of the reference, in the notebooks' order, and its table of names."""
-    pages, rows = [], []
+    """Write the pages of the reference, in the notebooks' order, and its table of names, room by room."""
+    pages, rooms = [], {room: [] for room in ROOMS}
     for path, place in site.notebooks.items():
         exported = [
             line.split("default_exp")[1].strip()
@@ -232,29 +304,14 @@ def add_reference(
         ]
         if not exported:
             continue
-        text, names = module_page(exported[0], os.path.relpath(place, "api"))
-        site.write(f"api/{exported[0]}.md", text)
-        pages.append({exported[0]: f"api/{exported[0]}.md"})
-        rows.append(
-            f"| [`{exported[0]}`]({exported[0]}.md) |"
-            f" {', '.join(f'[`{name}`]({exported[0]}.md#{name})' for name in names)} |"
-        )
-    site.write(
-        "api/index.md",
-        "\n".join(
-            [
-                "# Reference",
-                "",
-                "Every module and what it exports; a module uses only those above it.",
-                "",
-                "| module | names |",
-                "|---|---|",
-                *rows,
-                "",
-            ]
-        ),
-    )
-    site.nav.append({"Reference": [{"Overview": "api/index.md"}, *pages]})
+        address = module_address(exported[0])
+        text, names = module_page(exported[0], os.path.relpath(place, Path(address).parent))
+        site.write(address, text)
+        pages.append((exported[0].rpartition(".")[2], address))
+        rooms[exported[0].split(".")[0]].append((exported[0], names))
+    site.write("api/index.md", overview_page({room: found for room, found in rooms.items() if found}))
+    groups = {room: f"api/{room}/" for room in ROOMS if (REPOSITORY / "xicl_study" / room).is_dir()}
+    site.nav.append({"Reference": [{"Overview": "api/index.md"}, *grouped(pages, groups)]})
 
 
 def add_texts(
@@ -271,12 +328,10 @@ def add_texts(
     )
     site.write("cards/models.md", model_page())
     for path, place in site.texts.items():
-        if place != "index.md":
-            site.write(place, change_links(path.read_text(encoding="utf-8"), site.target(place, path.parent)))
-    guides = [(path, f"guides/{path.name}") for path in sorted((HERE / "pages").glob("*.md"), reverse=True)]
-    for path, place in guides:
         site.write(place, change_links(path.read_text(encoding="utf-8"), site.target(place, path.parent)))
-    titles = [{path.read_text(encoding="utf-8").splitlines()[0].lstrip("# "): place} for path, place in guides]
+    pages = sorted((HERE / "pages").glob("*.md"))
+    guides = sorted(pages, key=lambda path: GUIDES.index(path.stem) if path.stem in GUIDES else len(GUIDES))
+    titles = [{path.read_text(encoding="utf-8").splitlines()[0].lstrip("# "): site.texts[path]} for path in guides]
     site.nav += [
         {
             "Recipes and cards": [

@@ -17,7 +17,7 @@ def recipe_page(
         (
             "A recipe is one short file that says everything about a study. `xicl run --recipe NAME` runs one of these;"
             " a file of yours names what it changes: `extends: laptop`. Each setting is explained in the"
-            " [reference](api/study.md#Recipe)."
+            " [reference](api/recipe/recipe.md#Recipe)."
         ),
     ]
     paths = sorted(folder.glob("*.yaml"))
@@ -145,18 +145,16 @@ def published_page(
     figure,  # keeps an image and returns its address
     address,  # gives the address of a file of the project
 ) -> str:
-    """Return the page of a published run: its recipe, commit, tables, figures and notebooks.
+    """Return the page of a published run: its recipe, commit, figures and notebooks.
 
     What is missing is left out.
     """
     import json
-    from xicl_study.report.main_page import markdown_tables
-    from xicl_study.errors import StudyError
 
     recipe = (
         yaml.safe_load((study / "recipe.yaml").read_text(encoding="utf-8")) if (study / "recipe.yaml").is_file() else {}
     )
-    parts = [f"# Published run: {study.name}", recipe.description]
+    parts = [f"# Published run: {study.name}", recipe.get("description", "")]
     if (study / "environment.json").is_file():
         environment = json.loads((study / "environment.json").read_text(encoding="utf-8"))
         parts.append(
@@ -171,14 +169,11 @@ def published_page(
     if links:
         parts += ["## Executed notebooks", "\n".join(f"- [{title}]({address})" for title, address in links)]
     if (study / "results.parquet").is_file():
-        try:
-            parts += [
-                "## Tables",
-                f"In per cent, with 95 % intervals; printed by `xicl report outputs/published/{study.name} --table`.",
-                markdown_tables(study),
-            ]
-        except StudyError:
-            pass
+        answer = address(f"docs/results/{study.name}.md")
+        parts.append(
+            f"[What was found, with the tables]({answer}); they are printed by `xicl report"
+            f" outputs/published/{study.name} --table`."
+        )
     captions = study / "figures" / "captions.json"
     shown = json.loads(captions.read_text(encoding="utf-8")).get("figures", []) if captions.is_file() else []
     if shown:

@@ -1,4 +1,8 @@
-"""Changes to each page of the site: formulas become MathML, which browsers draw without a script; wide tables scroll in a frame of their own; the search box gets a name."""
+"""Changes to each page of the site.
+
+Formulas become MathML, which browsers draw without a script; wide tables scroll in a frame of their own; the search box
+gets a name.
+"""
 
 import html, re
 

@@ -105,6 +105,16 @@ def output_page(
     return fenced(text) if text and "application/vnd.jupyter.widget-view+json" not in data and text != "None" else ""
 
 
+def in_fold(
+    title: str,  # what is folded
+    kind: str,  # of admonition
+    block: list[str],  # Markdown
+) -> list[str]:
+    """Return Markdown that the reader opens with a click."""
+    inside = ("\n".join("    " + line if line else "" for line in text.splitlines()) for text in block)
+    return [f'??? {kind} "{title}"', *inside]
+
+
 def notebook_page(
     notebook: dict,  # a notebook, run or not
     figure: Callable[[bytes, str], str],  # keeps an image and returns its address
@@ -113,7 +123,8 @@ def notebook_page(
 ) -> str:
     """Return a notebook as a page.
 
-    A hidden cell below an exercise is its solution, folded; other hidden cells are left out.
+    A hidden cell below an exercise is its solution, folded; other hidden cells are left out. Of a cell that JupyterLab
+    folds (drawings, the quiz) the page shows the output and folds the code.
     """
     parts, heading, exercise = [], "", False
     for cell in notebook["cells"]:
@@ -132,15 +143,14 @@ def notebook_page(
         hidden, code = bool(re.search(r"^#\|\s*hide\b", source, re.MULTILINE)), DIRECTIVE.sub("", source).strip("\n")
         if hidden and not exercise or not code.strip():
             continue
+        folded = bool(cell["metadata"].get("jupyter", {}).get("source_hidden")) and not hidden
         shown = [text for text in (output_page(output, heading, figure) for output in cell.get("outputs", [])) if text]
-        block = [
-            fenced(code, "python"),
-            *(["\n".join(['<div class="output" markdown>', "", "\n\n".join(shown), "", "</div>"])] if shown else []),
-        ]
+        output = ["\n".join(['<div class="output" markdown>', "", "\n\n".join(shown), "", "</div>"])] if shown else []
         if hidden:
-            block = [
-                '??? tip "Solution"',
-                *("\n".join("    " + line if line else "" for line in text.splitlines()) for text in block),
-            ]
-        parts.extend(block)
+            parts.extend(in_fold("Solution", "tip", [fenced(code, "python"), *output]))
+        elif folded:
+            title = "How it is drawn" if "drawing" in cell["metadata"].get("tags", []) else "The code of this cell"
+            parts.extend([*output, *in_fold(title, "note", [fenced(code, "python")])])
+        else:
+            parts.extend([fenced(code, "python"), *output])
     return "\n\n".join(parts) + "\n"

@@ -1,6 +1,6 @@
-"""Copy the small parts of a finished study to outputs/published/: what README and the site show."""
+"""Copy the small parts of a finished study to outputs/published/: what README, docs/results and the site show."""
 
-import re, shutil, sys
+import re, shutil, sys, tempfile
 from pathlib import Path
 from urllib.parse import unquote
 from xicl_study.recipe.recipe import load_recipe
@@ -13,6 +13,7 @@ KEPT = (
     "results.parquet",
     "comparisons.parquet",
     "report.html",
+    "from_predictions.json",
     "figures/*",
     "training/*/*/log.parquet",
     "training/*/*/training.json",
@@ -27,6 +28,7 @@ KEPT = (
     "runs/*/*/*/*/training.json",
 )
 LEFT_OUT = ("key.csv",)  # who wrote what on a rating sheet
+WRITTEN = ("findings.md", "measured.yaml")  # by hand, beside the published run
 
 
 def wanted(
@@ -67,22 +69,46 @@ def without_dead_links(
 
 def publish(
     study: Path,  # a finished study's folder
-    target: Path,  # outputs/published/<study>; what is there is replaced
+    target: Path,  # outputs/published/<study>; what is there is replaced, save for what was written by hand
 ) -> int:
     """Copy what is published and return its size in bytes. Raises `SystemExit` when the study is not finished."""
     if not (study / "report.html").is_file():
         raise SystemExit(f"{study} has no report. Finish the study first: xicl run --recipe {study.name}")
+    written = {name: (target / name).read_text(encoding="utf-8") for name in WRITTEN if (target / name).is_file()}
     shutil.rmtree(target, ignore_errors=True)
     for path in wanted(study):
         goal = target / path.relative_to(study)
         goal.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, goal)
+    for name, text in written.items():
+        (target / name).write_text(text, encoding="utf-8")
     report = target / "report.html"
     report.write_text(without_dead_links(report.read_text(encoding="utf-8"), target), encoding="utf-8")
     return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
 
 
+def redraw(
+    target: Path,  # outputs/published/<study>
+) -> int:
+    """Draw the figures and the report of a published study again from its stored tables; return its size in bytes."""
+    from xicl_study.study.steps import run_step
+
+    with tempfile.TemporaryDirectory() as scratch:
+        study = Path(scratch) / target.parent.name / target.name  # the page names the folder that it lies in
+        shutil.copytree(target, study)
+        for step in ("figures", "report"):
+            run_step(step, folder=study)
+        return publish(study, target)
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--redraw"]:
+        published = REPOSITORY / "outputs" / "published"
+        every = sorted(path.parent.name for path in published.glob("*/results.parquet"))
+        for name in sys.argv[2:] or every:
+            print(f"outputs/published/{name}: {redraw(published / name) / 1e6:.1f} MB", flush=True)
+        sys.exit()
     name = sys.argv[1]
     size = publish(REPOSITORY / "outputs" / name, REPOSITORY / "outputs" / "published" / name)
     print(f"outputs/published/{name}: {size / 1e6:.1f} MB")
+    print("Read findings.md there, measure again for measured.yaml, then: make results")

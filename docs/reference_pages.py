@@ -123,6 +123,40 @@ def described(
     return parts
 
 
+def module_address(
+    name: str,  # a module of the package, "room.module"
+) -> str:
+    """Return the address of a module's page."""
+    return f"api/{name.replace('.', '/')}.md"
+
+
+def front_door() -> list[str]:
+    """Return the Markdown of the names that the package itself gives, empty where it gives none."""
+    package, rows = importlib.import_module("xicl_study"), []
+    for name in getattr(package, "__all__", ()):
+        module = getattr(getattr(package, name), "__module__", "").removeprefix("xicl_study.")
+        address = module_address(module).removeprefix("api/")
+        rows.append(f"| `xs.{name}` | [`{module}`]({address}#{name}) |" if module else f"| `xs.{name}` | |")
+    return ["## import xicl_study as xs", "\n".join(["| name | from |", "|---|---|", *rows])] if rows else []
+
+
+def overview_page(
+    rooms: dict[str, list[tuple]],  # for each room its modules with their names
+) -> str:
+    """Return the page of all names, room by room, lowest first."""
+    from house import ROOMS
+
+    parts = ["# Reference", "Every module and what it exports; a room uses only those above it.", *front_door()]
+    for room, modules in rooms.items():
+        rows = []
+        for module, names in modules:
+            address = module_address(module).removeprefix("api/")
+            links = ", ".join(f"[`{name}`]({address}#{name})" for name in names)
+            rows.append(f"| [`{module}`]({address}) | {links} |")
+        parts += [f"## {room}", f"{ROOMS[room]}.", "\n".join(["| module | names |", "|---|---|", *rows])]
+    return "\n\n".join(parts) + "\n"
+
+
 def module_page(
     name: str,  # a module of the package
     notebook: str,  # address of its notebook's page

@@ -1,6 +1,6 @@
 """Run the tutorials with their own models and keep them with their outputs, for the site: `make tutorials`."""
 
-import argparse, base64, os, sys, time
+import argparse, base64, os, subprocess, sys, time
 from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
@@ -8,6 +8,9 @@ from nbclient.exceptions import CellExecutionError
 from xicl_study.report.style import in_256_colours
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY / "tests"))
+from outputs import FOLDER  # noqa: E402
+
 TUTORIALS = REPOSITORY / "nbs" / "tutorials"
 KEPT = REPOSITORY / "outputs" / "published" / "tutorials"
 
@@ -15,7 +18,7 @@ KEPT = REPOSITORY / "outputs" / "published" / "tutorials"
 def without_traces(
     notebook: nbformat.NotebookNode,  # an executed notebook
 ) -> nbformat.NotebookNode:
-    """Return a notebook without times, warnings of libraries, and what only a running kernel needs."""
+    """Return a notebook without times, warnings, folders of the machine, and what only a running kernel needs."""
     notebook.metadata = {"kernelspec": notebook.metadata.get("kernelspec", {})}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
@@ -23,6 +26,9 @@ def without_traces(
             cell.outputs = [
                 output for output in cell.outputs if not (output.output_type == "stream" and output.name == "stderr")
             ]
+            for output in cell.outputs:
+                if output.output_type == "stream":
+                    output.text = FOLDER.sub("…", output.text)
     return notebook
 
 
@@ -59,7 +65,7 @@ def run_tutorial(
         resources={"metadata": {"path": str(path.parent)}},
     )
     try:
-        client.execute(env=environment)
+        client.execute(env=environment, stderr=subprocess.DEVNULL)  # the kernel warns of its own
     except CellExecutionError as error:
         raise SystemExit(f"{path.name} could not be run: {error.ename}: {error.evalue}") from None
     folder.mkdir(parents=True, exist_ok=True)

@@ -34,9 +34,14 @@ def serious_findings(
 MISSING_GLYPHS = """place => {
   const size = 32, canvas = Object.assign(document.createElement("canvas"), {width: 2 * size, height: 2 * size});
   const pen = canvas.getContext("2d", {willReadFrequently: true});
-  const drawn = text => { pen.clearRect(0, 0, 2 * size, 2 * size); pen.font = size + "px " + getComputedStyle(found).fontFamily; pen.fillText(text, 8, size + 8);
-    return pen.getImageData(0, 0, 2 * size, 2 * size).data.join(); };
-  const found = document.querySelector(place), box = drawn("\\u{10FFFE}"), seen = [...new Set(found.innerText)].filter(letter => /[\\p{L}\\p{N}\\p{P}\\p{S}]/u.test(letter));
+  const found = document.querySelector(place), shown = /[\\p{L}\\p{N}\\p{P}\\p{S}]/u;
+  const drawn = text => {
+    pen.clearRect(0, 0, 2 * size, 2 * size);
+    pen.font = size + "px " + getComputedStyle(found).fontFamily;
+    pen.fillText(text, 8, size + 8);
+    return pen.getImageData(0, 0, 2 * size, 2 * size).data.join();
+  };
+  const box = drawn("\\u{10FFFE}"), seen = [...new Set(found.innerText)].filter(letter => shown.test(letter));
   return seen.filter(letter => drawn(letter) === box);
 }"""
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make test` and CI check, the quick things first and pytest last. Needs an environment in $VENV (or the one that is active).
+# What `make test` and CI check, the quick things first and pytest last. Needs an environment in $VENV, or an active one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" TOKENIZERS_PARALLELISM=false MPLBACKEND=agg JUPYTER_PREFER_ENV_PATH=1
@@ -9,7 +9,7 @@ echo "== ruff"
 ruff check --output-format concise .
 echo "== types"
 mypy
-echo "== notebooks: exported, clean, README up to date"
+echo "== drift: modules, outputs, markers of merges, README, results"
 python tests/drift.py
 echo "== nbdev_test"  # pytest runs the tutorials
 nbdev_test --path nbs --n_workers 2 --do_print --skip_folder_re '^([_.]|tutorials$)'

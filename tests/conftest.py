@@ -25,7 +25,8 @@ from xicl_study.study.progress import report_progress
 from xicl_study.files import write_json
 report_progress(1, 2, "training")
 if os.environ.get("FAIL") == "train": raise ValueError("the loss is not a number")
-write_json(Path(output)/"training"/str(seed)/"closed_loop"/"training.json", {"seed": seed, "train_languages": train_languages})""",
+facts = {"seed": seed, "train_languages": train_languages}
+write_json(Path(output)/"training"/str(seed)/"closed_loop"/"training.json", facts)""",
 ]
 
 MAIN = [
@@ -49,8 +50,10 @@ if language == os.environ.get("SLOW"): time.sleep(900)
 if language == os.environ.get("FAIL"): raise ModelError("The adapter of this language cannot be read.")
 if language == os.environ.get("DIE"): os.kill(os.getpid(), signal.SIGKILL)""",
     """rng = np.random.default_rng([seed, *language.encode()])
-rows = [{"task": task, "language": language, "method": method, "k": k, "seed": seed, "item": f"item-{item}", "input": f"猫 {item}", "gold": "a",
-         "prediction": "a" if (right := float(rng.random() < .5)) else "b", "correct": right, "prediction_calibrated": "a", "correct_calibrated": 1.0,
+rows = [{"task": task, "language": language, "method": method, "k": k, "seed": seed, "item": f"item-{item}",
+         "input": f"猫 {item}", "gold": "a",
+         "prediction": "a" if (right := float(rng.random() < .5)) else "b", "correct": right,
+         "prediction_calibrated": "a", "correct_calibrated": 1.0,
          "chrf": float("nan"), "log_probs": [-.5, -1.], "log_probs_calibrated": [-.7, -.7],
          "demonstrations": [] if method == "zero_shot" else [{"input": "=1+1", "output": "b", "language": language}],
          "diversity": .5, "leakage": 0., "seconds": .01} for method in methods for item in range(12)]
@@ -142,7 +145,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def installed(wheel, tmp_path_factory):
-    """Install the wheel into a folder of its own, and return the environment variables that make Python find it first."""
+    """Install the wheel into a folder of its own, and return the variables that make Python find it first."""
     target = tmp_path_factory.mktemp("installed")
     done = subprocess.run(
         [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target", str(target), str(wheel)],

@@ -1,4 +1,4 @@
-"""Realistic synthetic tables of a study: predictions, training log, study folder. Drawn, not computed; for tests only."""
+"""Realistic synthetic tables of a study: predictions, training log, folder. Drawn, not computed; for tests only."""
 
 import json
 import numpy as np
@@ -194,7 +194,8 @@ def write_demo_study(
     failures=(),
 ):
     """Write a whole study folder with drawn numbers, as a run leaves it."""
-    from xicl_study.evaluation.results import comparisons_table, results_table
+    from xicl_study.evaluation.differences import comparisons_table
+    from xicl_study.evaluation.means import results_table
 
     predictions = demo_predictions(languages, methods, n_items) if predictions is None else predictions
     if recipe:

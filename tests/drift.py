@@ -1,8 +1,14 @@
-"""Do the notebooks, the exported modules and the README say the same? Prints each difference; exit code 1 when there is one."""
+"""Do notebooks, exported modules, README and results say the same? Prints each difference; exit code 1 for any."""
 
-import filecmp, json, shutil, subprocess, sys, tempfile
+import filecmp, json, re, shutil, subprocess, sys, tempfile
 from pathlib import Path
-from readme import REPOSITORY, readme_text
+from urllib.parse import unquote
+from outputs import is_library, output_problems
+from readme import REPOSITORY, texts
+
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s#]+)[^)\s]*\)")
+MARKER = re.compile(r"^\s*\"?`?(?:<{7}|>{7}) ", re.MULTILINE)
 
 
 def copy_of_repository(
@@ -56,28 +62,70 @@ def export_drift() -> list[str]:
 
 
 def clean_drift() -> list[str]:
-    """Return the notebooks that are not clean: outputs, execution counts, or metadata."""
+    """Return the notebooks that are not clean: counts, metadata, and outputs other than small texts of the library."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = copy_of_repository(Path(scratch))
         run_nbdev("nbdev_clean", folder)
         found = []
         for path in sorted((folder / "nbs").rglob("*.ipynb")):
             name = path.relative_to(folder)
+            notebook = json.loads(path.read_text(encoding="utf-8"))
             if path.read_text(encoding="utf-8") != (REPOSITORY / name).read_text(encoding="utf-8"):
                 found.append(f"{name} is not clean: run nbdev_clean")
-            elif any(cell.get("outputs") for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]):
+            elif is_library(path, folder / "nbs"):
+                found += [f"{name} holds {problem}: run make outputs" for problem in output_problems(notebook)]
+            elif any(cell.get("outputs") for cell in notebook["cells"]):
                 found.append(f"{name} holds outputs: clear them")
         return found
 
 
+def marker_drift(
+    folder: Path = REPOSITORY,  # a copy of the repository
+) -> list[str]:
+    """Return the files in which a merge has left its markers; nbdev's stand in a cell of their own."""
+    found = []
+    for pattern in ("nbs/**/*.ipynb", "xicl_study/**/*.py", "docs/**/*.md", "*.md"):
+        for path in sorted(folder.glob(pattern)):
+            if ".ipynb_checkpoints" not in path.parts and MARKER.search(path.read_text(encoding="utf-8")):
+                found.append(f"{path.relative_to(folder)} holds markers of a merge: choose, then run nbdev_export")
+    return found
+
+
+def link_drift(
+    folder: Path = REPOSITORY,  # a copy of the repository
+) -> list[str]:
+    """Return the links of notebooks and texts that lead to no file: a notebook that was renumbered, say."""
+    found = []
+    for pattern in ("nbs/**/*.ipynb", "docs/**/*.md", "outputs/published/*/findings.md", "data/README.md", "*.md"):
+        for path in sorted(folder.glob(pattern)):
+            text = path.read_text(encoding="utf-8")
+            if path.suffix == ".ipynb":
+                cells = json.loads(text)["cells"]
+                text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+            for target in LINK.findall(CODE.sub("", text)):
+                if not target.startswith("#") and ":" not in target and not (path.parent / unquote(target)).exists():
+                    found.append(f"{path.relative_to(folder)} links to {target}, which is not there")
+    return found
+
+
 def readme_drift() -> list[str]:
-    """Return a line when README.md is not what nbs/index.ipynb gives."""
-    path = REPOSITORY / "README.md"
-    same = path.is_file() and path.read_text(encoding="utf-8") == readme_text()
-    return [] if same else ["README.md differs from nbs/index.ipynb: run make readme"]
+    """Return the texts that are not what the notebooks give."""
+    return [
+        f"{path.relative_to(REPOSITORY)} differs from the notebooks: run make readme"
+        for path, text in texts().items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+
+
+def results_drift() -> list[str]:
+    """Return the pages of results that are not what the stored tables give."""
+    from results import changes
+
+    return changes()
 
 
 if __name__ == "__main__":
-    problems = [*export_drift(), *clean_drift(), *readme_drift()]
+    # a notebook with markers is no JSON, so the other checks could not read it
+    problems = marker_drift() or [*export_drift(), *clean_drift(), *link_drift(), *readme_drift(), *results_drift()]
     print("\n".join(problems) or "no drift")
     sys.exit(bool(problems))

@@ -13,7 +13,7 @@ place = pathlib.Path(xicl_study.__file__).parent
 assert place.is_relative_to(sys.prefix), f"{place} is not the installed package"
 assert (place/"py.typed").is_file(), "the package is not marked as typed"
 assert "torch" not in sys.modules, "importing the package loads torch"
-for module in pkgutil.iter_modules(xicl_study.__path__): importlib.import_module(f"xicl_study.{module.name}")
+for module in pkgutil.walk_packages(xicl_study.__path__, "xicl_study."): importlib.import_module(module.name)
 from xicl_study.tasks.languages import language
 from xicl_study.models.policy import Policy
 from xicl_study.inference.scoring import score_choices
@@ -87,7 +87,7 @@ def version_problems() -> list[str]:
 def build(
     folder: Path,  # gets the archives
 ) -> tuple[Path, Path]:
-    """Build the source archive from what git knows, and the wheel from the source archive, as an index's users would."""
+    """Build the source archive from what git knows, and the wheel from it, as an index's users would."""
     source = folder / "source"
     source.mkdir(parents=True)
     for name in run("git", "ls-files", "-z", folder=REPOSITORY).split("\0"):
@@ -117,6 +117,8 @@ def archive_problems(
             "xicl_study/data/manifest.json",
             "xicl_study/recipes/smoke.yaml",
             "xicl_study/workflow/Snakefile",
+            "xicl_study/closed_loop/losses.py",
+            "xicl_study/notebooks/closed_loop/02_main_result.ipynb",
         )
         if name not in inside
     ]
@@ -129,6 +131,7 @@ def archive_problems(
             "tests/checks.sh",
             "docs/build.py",
             "docs/pages/use_the_library.md",
+            "docs/results/overview.png",
             "LICENSE",
             "CHANGELOG.md",
         )

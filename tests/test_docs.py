@@ -95,8 +95,8 @@ def test_site_has_every_notebook_module_recipe_and_card(site):
             continue
         inside = path.relative_to(REPOSITORY / "nbs").with_suffix(".html")
         assert (site / inside).is_file() or (site / "library" / inside).is_file(), f"{inside} has no page"
-    for path in (REPOSITORY / "xicl_study").glob("[!_]*.py"):
-        assert (site / "api" / f"{path.stem}.html").is_file()
+    for path in (REPOSITORY / "xicl_study").rglob("[!_]*.py"):
+        assert (site / "api" / path.relative_to(REPOSITORY / "xicl_study").with_suffix(".html")).is_file()
     recipes = (site / "recipes.html").read_text(encoding="utf-8")
     for path in (REPOSITORY / "xicl_study" / "recipes").glob("*.yaml"):
         assert f'id="{path.stem}"' in recipes
@@ -107,15 +107,23 @@ def test_site_has_every_notebook_module_recipe_and_card(site):
 
 
 def test_reference_shows_each_parameter_with_its_comment(site):
-    text = (site / "api" / "losses.html").read_text(encoding="utf-8")
-    assert "natural-log probabilities, the distribution" in text and "<math" in (
-        site / "library" / "08_losses.html"
-    ).read_text(encoding="utf-8")
-    assert read_page(site / "api" / "preferences.html").anchors >= {"build_pairs", "PairSet", "minimum_share"}
+    text = (site / "api" / "closed_loop" / "losses.html").read_text(encoding="utf-8")
+    why = (site / "library" / "closed_loop" / "02_losses.html").read_text(encoding="utf-8")
+    assert "natural-log probabilities, the distribution" in text and "<math" in why
+    assert read_page(site / "api" / "croco" / "pairs.html").anchors >= {"build_pairs", "PairSet", "minimum_share"}
+
+
+def test_reference_and_library_are_grouped_by_room(site):
+    overview = read_page(site / "api" / "index.html")
+    for room in ("tasks", "closed_loop", "croco", "study"):
+        assert room in overview.anchors
+        assert any(link.startswith(f"{room}/") for link in overview.links)
+    listed = read_page(site / "library" / "index.html").links
+    assert {"closed_loop/02_losses.html", "tasks/01_languages.html", "01_errors.html"} <= set(listed)
 
 
 def test_executed_experiments_show_their_figures(site):
-    page = read_page(site / "experiments" / "01_main_result.html")
+    page = read_page(site / "experiments" / "closed_loop" / "02_main_result.html")
     assert any("figures/" in address for address in page.loads), (
         "the published run's figures are on the experiment's page"
     )
@@ -129,6 +137,29 @@ def test_executed_experiments_show_their_figures(site):
         )
         >= 4
     )
+
+
+STAGES_SHOWN = ["closed_loop/01_train", "closed_loop/08_wide", "croco/02_candidates", "croco/05_pairs"]
+
+
+@pytest.mark.parametrize("name", STAGES_SHOWN)
+def test_an_experiment_shows_the_published_run_of_its_stage(site, name):
+    text = (site / "experiments" / f"{name}.html").read_text(encoding="utf-8")
+    assert "With the outputs of a published run" in text and "Not run yet" not in text
+
+
+def test_results_say_the_answer_and_show_a_figure(site):
+    for study in sorted((REPOSITORY / "outputs" / "published").glob("*/results.parquet")):
+        text = (site / "results" / f"{study.parent.name}.html").read_text(encoding="utf-8")
+        assert "<strong>" in text.split("<h2")[0] and "<img" in text.split("<h2")[0]
+        assert (
+            "{"
+            not in re.sub(r"<(script|style).*?</\1>", "", text.split("<article")[1], flags=re.DOTALL).split(
+                "</article>"
+            )[0]
+        )
+    home = (site / "index.html").read_text(encoding="utf-8")
+    assert "overview.png" in home and "{laptop-full" not in home
 
 
 def test_tutorials_show_their_pictures(site):
@@ -154,10 +185,13 @@ def test_the_link_check_finds_what_is_wrong(tmp_path):
 SHOWN = [
     "index.html",
     "experiments/closed_loop/02_main_result.html",
-    "library/08_losses.html",
-    "library/09d_preferences.html",
-    "api/preferences.html",
+    "library/closed_loop/02_losses.html",
+    "library/croco/01_pairs.html",
+    "api/croco/pairs.html",
     "api/index.html",
+    "results/index.html",
+    "results/laptop-full.html",
+    "results/croco_ablation.html",
     "recipes.html",
     "cards/data.html",
     "cards/models.html",
@@ -213,7 +247,7 @@ def test_search_finds_a_function(site, browser):
         page.keyboard.type("build_pairs", delay=20)
         page.wait_for_selector(".md-search-result__link", timeout=20_000)
         assert any(
-            "preferences" in link.get_attribute("href") for link in page.query_selector_all(".md-search-result__link")
+            "croco/pairs" in link.get_attribute("href") for link in page.query_selector_all(".md-search-result__link")
         )
 
 

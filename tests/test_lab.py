@@ -1,4 +1,4 @@
-"""JupyterLab as a student meets it: started by `make lab`, a notebook opened, run through the menu, figures looked at."""
+"""JupyterLab as a student meets it: started by `make lab`, a notebook opened, run through the menu, figures seen."""
 
 import contextlib, json, os, re, shutil, socket, subprocess, sys, time, urllib.request
 from pathlib import Path
@@ -98,8 +98,10 @@ def run_all(page, seconds):
     page.click('.lm-MenuBar-itemLabel:text-is("Run")', timeout=60_000)
     page.click('.lm-Menu-itemLabel:text-is("Run All Cells")', timeout=60_000)
     done = """() => {
-        const prompts = [...document.querySelectorAll('.jp-Notebook .jp-CodeCell .jp-InputArea-prompt')].map(each => each.textContent.trim());
-        const failed = document.querySelector('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]') !== null;
+        const cells = [...document.querySelectorAll('.jp-Notebook .jp-CodeCell .jp-InputArea-prompt')];
+        const prompts = cells.map(each => each.textContent.trim());
+        const error = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]';
+        const failed = document.querySelector(error) !== null;
         return failed || prompts.length > 0 && prompts.every(text => /\\[\\d+\\]/.test(text));
     }"""
     page.wait_for_function(done, timeout=seconds * 1000, polling=1000)

@@ -1,6 +1,7 @@
-"""The README quotes exactly what the published runs hold."""
+"""README and docs/results say exactly what the published runs hold."""
 
 import re
+import shutil
 import sys
 from pathlib import Path
 from urllib.parse import unquote
@@ -18,28 +19,25 @@ def test_something_is_published():
     assert STUDIES
 
 
+def test_results_say_what_the_tables_hold():
+    """Every page, every number of README, and the picture."""
+    import results
+
+    assert results.changes() == [], "run make results"
+    assert {path.stem for path in results.RESULTS.glob("*.md")} - {"README"} == {study.name for study in STUDIES}
+
+
 @pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
-def test_readme_quotes_the_stored_tables(folder: Path):
-    readme, printed = (REPOSITORY / "README.md").read_text(encoding="utf-8"), study_markdown(folder).splitlines()
-    if load_recipe(folder / "recipe.yaml").experiment == "main_result":
-        largest = "laptop-full" if any(study.name == "laptop-full" for study in STUDIES) else "laptop"
-        if folder.name != largest:
-            return  # README quotes the largest run of the main result
-        assert f"xicl report outputs/published/{folder.name} --table" in readme
-        for line in printed:
-            if line.startswith("|") and not line.startswith("|---"):
-                assert line in readme, f"README lacks or changes: {line}"
-        return
-    # the tables are long; README quotes some of them
-    parts = [
-        part
-        for part in re.split(r"^#+ ", readme, flags=re.MULTILINE)
-        if f"xicl report outputs/published/{folder.name} --table" in part
-    ]
-    assert len(parts) <= 1, "one section quotes a study"
-    for line in parts[0].splitlines() if parts else ():
-        if line.startswith("|") and not line.startswith("|---"):
-            assert line in printed, f"README changes: {line}"
+def test_a_page_says_the_answer_first_and_quotes_the_printed_tables(folder: Path):
+    page = (REPOSITORY / "docs" / "results" / f"{folder.name}.md").read_text(encoding="utf-8")
+    before = page.split("## What was asked")[0]
+    assert re.search(r"^# .+\?$", before, re.MULTILINE) and before.count("![") == 1
+    answer = re.search(r"^\*\*(.+)\*\*$", before, re.MULTILINE)[1]
+    assert len(re.findall(r"[.:;] ", answer)) <= 3 and len(answer) < 500, "an answer is one or two sentences"
+    printed = set(study_markdown(folder).splitlines())
+    quoted = [line for line in page.splitlines() if line.startswith("|") and not line.startswith("|---")]
+    assert [line for line in quoted if line not in printed] == []
+    assert f"xicl report outputs/published/{folder.name} --table" in page
 
 
 @pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
@@ -95,13 +93,18 @@ def test_publishing_leaves_out_keys_repeated_notebooks_and_dead_links(tmp_path):
         "runs/croco_tuning/all/0/sheets/sheet.csv",
     ):
         put(name, "x")
+    (tmp_path / "published").mkdir()
+    for name in ("findings.md", "old.html"):
+        (tmp_path / "published" / name).write_text("by hand", encoding="utf-8")
     publish(study, tmp_path / "published")
     found = {
         path.relative_to(tmp_path / "published").as_posix()
         for path in (tmp_path / "published").rglob("*")
         if path.is_file()
     }
+    assert (tmp_path / "published" / "findings.md").read_text(encoding="utf-8") == "by hand"
     assert found == {
+        "findings.md",
         "recipe.yaml",
         "report.html",
         "runs/croco_tune/a/0/notebook.ipynb",
@@ -112,6 +115,21 @@ def test_publishing_leaves_out_keys_repeated_notebooks_and_dead_links(tmp_path):
     ) == '<a href="runs/croco_tune/a/0/notebook.ipynb">one</a> two <a href="#main">main</a>'
     with pytest.raises(SystemExit, match="Finish the study first"):
         publish(tmp_path / "absent", tmp_path / "published")
+
+
+def test_a_published_study_is_drawn_again_with_all_that_it_had(tmp_path):
+    from publish import redraw
+
+    target = shutil.copytree(
+        REPOSITORY / "outputs" / "published" / "convergence", tmp_path / "published" / "convergence"
+    )
+    before = {path.relative_to(target): path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    redraw(target)
+    after = {path.relative_to(target): path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    changed = {path.as_posix() for path in {*before, *after} if before.get(path) != after.get(path)}
+    assert set(before) == set(after) and changed <= {"report.html"}, "figures are the same to the byte"
+    page = after[target.relative_to(target) / "report.html"].decode()
+    assert str(tmp_path) not in page and "outputs/published/convergence/recipe.yaml" in page
 
 
 def test_of_the_main_result_one_notebook_of_each_language_is_published(tmp_path):

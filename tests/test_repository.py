@@ -3,6 +3,7 @@
 import json, os, re, shutil, subprocess, sys, time, zipfile
 import pytest
 from conftest import MACHINE_ROOTS, REPOSITORY
+from xicl_study.report.templates import template_files
 
 NOTEBOOKS = sorted(path for path in (REPOSITORY / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 EXPERIMENTS = sorted((REPOSITORY / "nbs" / "experiments").rglob("*.ipynb"))
@@ -12,6 +13,7 @@ def test_notebooks_modules_and_readme_say_the_same():
     sys.path.insert(0, str(REPOSITORY / "tests"))
     import drift
 
+    assert drift.marker_drift() == [] and drift.link_drift() == []
     assert drift.export_drift() == [] and drift.clean_drift() == [] and drift.readme_drift() == []
 
 
@@ -44,13 +46,15 @@ def test_no_absolute_paths():
 
 def test_wheel_holds_everything(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
-    wanted = {f"xicl_study/{path.name}" for path in (REPOSITORY / "xicl_study").glob("*.py")}
+    package, notebooks = REPOSITORY / "xicl_study", REPOSITORY / "nbs" / "experiments"
+    wanted = {f"xicl_study/{path.relative_to(package).as_posix()}" for path in package.rglob("*.py")}
     wanted |= (
         {"xicl_study/py.typed"}
         | {f"xicl_study/recipes/{path.name}" for path in (REPOSITORY / "xicl_study" / "recipes").glob("*.yaml")}
         | {"xicl_study/workflow/Snakefile"}
+        | {f"xicl_study/report/templates/{path.name}" for path in template_files()}
     )
-    wanted |= {f"xicl_study/notebooks/{path.name}" for path in EXPERIMENTS}
+    wanted |= {f"xicl_study/notebooks/{path.relative_to(notebooks).as_posix()}" for path in EXPERIMENTS}
     wanted |= {
         f"xicl_study/data/{path.relative_to(REPOSITORY / 'data').as_posix()}"
         for path in (REPOSITORY / "data").rglob("*")
@@ -117,6 +121,7 @@ def test_experiments_run_by_plain_papermill(path, tmp_path):
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+    sys.path.insert(0, str(REPOSITORY / "tests" / "closed_loop"))
     from test_experiments import NAMES, check_run
 
     for folder in (tmp_path / "outputs" / "by-hand" / "runs").glob("*/all/0"):

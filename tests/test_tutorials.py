@@ -13,11 +13,14 @@ LIVE = ("2_kl_and_alignment", "7_reading_results")  # run as in JupyterLab; the 
 
 # Appended to each tutorial: answers every question with every letter.
 ANSWERS = """import json as _json
-print("ANSWERS " + _json.dumps([[question.text, question.mark, question.why, [question.check("abcdefgh"[place]) for place in range(len(question.options))]] for question in quiz.questions]))
+def _letters(question): return "abcdefgh"[:len(question.options)]
+def _checks(question): return [question.check(letter) for letter in _letters(question)]
+asked = [[question.text, question.mark, question.why, _checks(question)] for question in quiz.questions]
+print("ANSWERS " + _json.dumps(asked))
 first = quiz.questions[0]
-letters = ["abcdefgh"[place] for place in range(len(first.options))]
-right = next(letter for letter in letters if first.check(letter))
-assert quiz.check(1, right) and 1 in quiz.right and not any(quiz.check(1, letter) for letter in letters if letter != right) and not quiz.right"""
+right = next(letter for letter in _letters(first) if first.check(letter))
+assert quiz.check(1, right) and 1 in quiz.right
+assert not any(quiz.check(1, letter) for letter in _letters(first) if letter != right) and not quiz.right"""
 
 
 def run(path, policy, widgets):
@@ -122,7 +125,7 @@ def test_each_says_what_it_teaches(path):
     assert texts[1].startswith("## What you will learn") and len(re.findall(r"^- ", goals, re.M)) >= 3
     assert re.search(r"\*\*Time:\*\* .*(minute|second)", texts[1]) and "**Before you start:**" in texts[1]
     first_code = next(text for cell, text in zip(cells, texts) if cell["cell_type"] == "code")
-    assert re.search(r'^policy = tutorial_policy\("(gemma3-270m|smoke)"\)  # ', first_code, re.M)
+    assert re.search(r'^# .+\npolicy = tutorial_policy\("(gemma3-270m|smoke)"\)$', first_code, re.M)
     exercises = [
         number for number, text in enumerate(texts) if cells[number]["cell_type"] == "markdown" and "*Try it*" in text
     ]
@@ -140,6 +143,14 @@ def test_each_says_what_it_teaches(path):
     assert cells[-1]["metadata"] == {"jupyter": {"source_hidden": True}, "tags": ["quiz"]} and texts[-1].startswith(
         "quiz = Quiz("
     )
+
+
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_what_only_draws_is_folded(path):
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code" and "new_figure(" in source and "#| hide" not in source:
+            assert cell["metadata"] == {"jupyter": {"source_hidden": True}, "tags": ["drawing"]}, source[:200]
 
 
 @pytest.mark.parametrize("name", [path.stem for path in TUTORIALS])

@@ -1,4 +1,4 @@
-"""The experiments of the closed loop: their recipes fit their notebooks, and a smoke study of one runs from the command line."""
+"""The closed loop's experiments: recipes fit their notebooks, and a smoke study of one runs from the command line."""
 
 import ast, json, subprocess, sys
 import pytest

@@ -1,11 +1,12 @@
-"""The preference pipeline as a user runs it: the whole path, a language that fails, the big recipes checked and walked in small."""
+"""The preference pipeline as a user runs it: the whole path, a language that fails, the big recipes in small."""
 
 import json, os, subprocess, sys, types
 from pathlib import Path
 import pytest, same_results, yaml
 from conftest import write_notebook
 from xicl_study.recipe.croco_settings import croco_systems
-from xicl_study.study.runner import check_study, run_status, run_study
+from xicl_study.study.runner import check_study, run_study
+from xicl_study.study.status import run_status
 from xicl_study.errors import StudyError
 from xicl_study.files import read_json, read_parquet
 from xicl_study.recipe.context import Context

@@ -68,7 +68,7 @@ def as_dictionary(made, pool):
 
 
 def random_table(n_pools, seed):
-    """Return pools of 1 to 70 candidates: continuous and coarse rewards, saturated and constant ones, and missing ones."""
+    """Return pools of 1 to 70 candidates: continuous, coarse, saturated, constant and missing rewards."""
     draw, rows = np.random.default_rng(seed), []
     for number in range(n_pools):
         size = int(draw.integers(1, 71))

@@ -8,7 +8,8 @@ from demo_tables import CORE_METHODS, LANGUAGES_6, demo_predictions
 from xicl_study.inference.calibration import calibrate, contextual_prior, log_normalise
 from xicl_study.evaluation.consistency import consistency
 from xicl_study.evaluation.metrics import chrf, exact_match
-from xicl_study.evaluation.results import best_retriever, comparisons_table, results_table
+from xicl_study.evaluation.differences import best_retriever, comparisons_table
+from xicl_study.evaluation.means import results_table
 from xicl_study.evaluation.statistics import (
     bootstrap_interval,
     holm,

@@ -1,17 +1,16 @@
-"""Judges that answer nonsense, time out, fail or refuse, and tables that cannot be judged: one clear line each, nothing finished lost."""
+"""Judges that talk nonsense, time out or refuse, and tables that cannot be judged: one clear line, nothing lost."""
 
 import http.server, json, threading, time
 import numpy as np
 import pandas as pd
 import pytest
 from xicl_study.evaluation import judges
-from xicl_study.evaluation.endpoint_judge import Endpoint, EndpointJudge
+from xicl_study.evaluation.endpoint_judge import Endpoint, EndpointJudge, parse_verdict
 from xicl_study.evaluation.judges import (
     judge_answers,
     judge_prompt,
     JudgedPair,
     JudgeVerdict,
-    parse_verdict,
     PolicyJudge,
     RewardJudge,
     scored_prompt,
@@ -378,7 +377,7 @@ TURNS = (
 
 
 def lead_of(policy, question):
-    """Return the lead of A over B that a judge of a policy sees, by bisection of the tie margin; negative where B wins."""
+    """Return the lead of A over B that a policy sees, by bisection of the tie margin; negative where B wins."""
     low, high, sign = 0.0, 64.0, 1 if PolicyJudge(policy)([question])[0].first_wins == 1 else -1
     for _ in range(24):
         middle = (low + high) / 2
@@ -397,7 +396,7 @@ def lead_of(policy, question):
 )
 def test_a_chat_model_judges_in_its_template(turns, ending, labels):
     import torch
-    from xicl_study.inference.answers import prompt_tokens
+    from xicl_study.inference.answers import encode_prompt
     from xicl_study.inference.sampling import SamplingParameters
 
     chat = Policy(*smoke_model(), "chat")
@@ -405,7 +404,7 @@ def test_a_chat_model_judges_in_its_template(turns, ending, labels):
     question = questions(1)[0]
     text, found = scored_prompt(chat.tokenizer, question)
     assert found == labels and "[user] Two assistants" in text and "[assistant]" in text
-    ids = prompt_tokens(
+    ids = encode_prompt(
         chat.tokenizer, judge_prompt(question, "Reply with one letter only: A or B."), SamplingParameters(), chat.encode
     )
     assert ids.count(chat.tokenizer.bos_token_id) == ("bos_token" in turns)
@@ -533,7 +532,8 @@ def test_importing_loads_no_model_library():
         [
             sys.executable,
             "-c",
-            "import sys, xicl_study.evaluation.judges, xicl_study.evaluation.win_rates; assert 'torch' not in sys.modules",
+            "import sys, xicl_study.evaluation.judges, xicl_study.evaluation.win_rates;"
+            " assert 'torch' not in sys.modules",
         ],
         capture_output=True,
         text=True,

@@ -6,20 +6,23 @@ import pytest
 from openpyxl import load_workbook
 from demo_tables import demo_predictions
 from test_cli import xicl
-from xicl_study.human_evaluation.sheets import DIMENSIONS, write_table, write_workbook
-from xicl_study.human_evaluation.panels import PanelDesign, rater_rows, read_panel_key, write_panel
+from xicl_study.errors import StudyError
+from xicl_study.files import write_parquet
+from xicl_study.human_evaluation.cells import write_table
+from xicl_study.human_evaluation.import_ratings import import_files, import_lines, read_ratings, save_import
+from xicl_study.human_evaluation.panel_design import PanelDesign
+from xicl_study.human_evaluation.panels import rater_rows, read_panel_key, write_panel
 from xicl_study.human_evaluation.power import items_needed, PowerAssumptions
+from xicl_study.human_evaluation.questionnaire import DIMENSIONS
 from xicl_study.human_evaluation.report import write_rating_report
 from xicl_study.human_evaluation.simulated_raters import (
     fill_sheets,
-    FORMS,
+    FILLED_FORMS,
     simulated_ratings,
     SimulatedRater,
     SimulatedWorld,
 )
-from xicl_study.human_evaluation.import_ratings import import_files, import_lines, read_ratings, save_import
-from xicl_study.errors import StudyError
-from xicl_study.files import write_parquet
+from xicl_study.human_evaluation.workbook import write_workbook
 
 SYSTEMS = ("dense", "self_generated", "closed_loop")
 WORLD = SimulatedWorld({"dense": 2.6, "self_generated": 3.1, "closed_loop": 3.7})
@@ -67,7 +70,7 @@ def every_row_is_accounted_for(found, rows, key, rater="ar-1"):
     assert (found.log.status == "taken").sum() == len(found.ratings)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FILLED_FORMS)
 def test_round_trip(study, form):
     paths = fill_sheets(study, form, WORLD, CAREFUL)
     found = import_files(paths, study)

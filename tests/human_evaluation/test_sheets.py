@@ -5,22 +5,15 @@ import zipfile
 import pytest
 from hypothesis import example, given, settings, strategies as st
 from openpyxl import load_workbook
+from conftest import REPOSITORY
 from demo_tables import NAMES, demo_predictions
-from xicl_study.human_evaluation.sheets import (
-    blinded_rows,
-    DIMENSIONS,
-    FORMULA_SIGNS,
-    neutralise,
-    printable,
-    read_key,
-    read_table,
-    restore,
-    SHEET_COLUMNS,
-    shown_examples,
-    write_sheets,
-    write_table,
-)
 from xicl_study.errors import DataError
+from xicl_study.human_evaluation.cells import FORMULA_SIGNS, neutralise, printable, read_table, restore, write_table
+from xicl_study.human_evaluation.questionnaire import DIMENSIONS, rater_instructions, shown_examples, SHUFFLED
+from xicl_study.human_evaluation.sheet_writer import read_key, Sheet, write_sheet
+from xicl_study.human_evaluation.sheets import blinded_rows, write_sheets
+from xicl_study.human_evaluation.workbook import write_workbook
+from xicl_study.tasks.languages import language as find_language
 
 TEXTS = st.text(st.characters(codec=None), max_size=40) | st.builds(
     lambda space, sign, rest: space + sign + rest,
@@ -57,7 +50,6 @@ def test_no_text_stays_a_formula_and_none_is_lost(text):
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=5))
 def test_any_text_passes_through_csv_and_xlsx(tmp_path_factory, texts):
     import pandas as pd
-    from xicl_study.human_evaluation.sheets import write_workbook
 
     folder = tmp_path_factory.mktemp("sheet")
     rows = pd.DataFrame(
@@ -71,7 +63,7 @@ def test_any_text_passes_through_csv_and_xlsx(tmp_path_factory, texts):
             for number, (query, answer) in enumerate(texts)
         ]
     )
-    rows = rows.assign(**{name: "" for name in (*DIMENSIONS, "comment")})[list(SHEET_COLUMNS)]
+    rows = rows.assign(**{name: "" for name in (*DIMENSIONS, "comment")})[list(SHUFFLED.columns)]
     write_table(folder / "sheet.csv", rows)
     assert read_table(folder / "sheet.csv").equals(rows)
     write_workbook(folder / "sheet.xlsx", rows, ["=title"], "rtl")
@@ -166,3 +158,26 @@ def test_what_cannot_be_rated_gives_one_clear_line(predictions, tmp_path):
     (tmp_path / "key.csv").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="not a whole csv"):
         read_key(tmp_path / "key.csv")
+
+
+def workbook_parts(path):
+    """The files inside a workbook, without the times at which it was saved."""
+    with zipfile.ZipFile(path) as archive:
+        return {
+            name: re.sub(rb"<dcterms:(created|modified)[^>]*>[^<]*<", b"<", archive.read(name))
+            for name in archive.namelist()
+        }
+
+
+@pytest.mark.parametrize("language", ["ar", "hi", "zh"])
+def test_published_sheets_are_written_again_to_the_byte(tmp_path, language):
+    """What was sent out must be what this version writes, or filled sheets and keys drift apart."""
+    published = REPOSITORY / "outputs" / "published" / "laptop" / "runs" / "main_result" / language / "0" / "sheets"
+    files = {"xlsx": tmp_path / "sheet.xlsx", "csv": tmp_path / "sheet.csv", "txt": tmp_path / "instructions.txt"}
+    paragraphs = (published / "instructions.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n\n")
+    write_sheet(Sheet(read_table(published / "sheet.csv"), find_language(language), paragraphs), files)
+    for form in ("csv", "txt"):
+        assert files[form].read_bytes() == (published / files[form].name).read_bytes()
+    assert workbook_parts(files["xlsx"]) == workbook_parts(published / "sheet.xlsx")
+    expected = rater_instructions(find_language(language).name, SHUFFLED, "x", len(read_table(published / "sheet.csv")))
+    assert paragraphs[2:] == expected[2:], "the instructions are the same too, but for the task"

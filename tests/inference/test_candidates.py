@@ -8,14 +8,15 @@ import pandas as pd
 import pytest
 import torch
 import transformers
-from xicl_study.inference import answers as answers_module
+from xicl_study.inference import answers as answers_module, decoding
 from xicl_study.inference.candidates import CandidateStore, check_instructions, generate_candidates, plan_candidates
-from xicl_study.inference.answers import Answer, policy_fingerprint, Request, TransformersEngine
+from xicl_study.inference.answers import Answer, Request, TransformersEngine
 from xicl_study.inference.sampling import SamplingParameters
 from xicl_study.inference.vllm_engine import VLLMEngine
 from xicl_study.models.adapters import add_adapter, switch_adapter
 from xicl_study.models.embedded import smoke_model
 from xicl_study.models.policy import Policy
+from xicl_study.models.policy_fingerprint import policy_fingerprint
 from xicl_study.croco.pairs import build_pairs, pair_warnings
 from xicl_study.croco.reward_models import (
     base_classifier,
@@ -147,7 +148,8 @@ def test_a_process_that_is_killed_while_it_writes_leaves_whole_shards(store):
                 if len(seen) == 3: os.kill(os.getpid(), signal.SIGKILL)
             renamed(source, target)
         os.replace = replace
-        generate_candidates(WordEngine(), INSTRUCTIONS, SAMPLING, CandidateStore({str(store.folder)!r}), prompts_per_shard=2)"""
+        there = CandidateStore({str(store.folder)!r})
+        generate_candidates(WordEngine(), INSTRUCTIONS, SAMPLING, there, prompts_per_shard=2)"""
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr[-500:]
     assert len(store.shards()) == 2 and len(store.read()) == 24 and store.damaged == []
@@ -305,12 +307,12 @@ def test_an_answer_ends_where_the_positions_end(load, monkeypatch):
     narrow, rooms_made = load(), []
     narrow.config.max_position_embeddings = 64
 
-    class Buffers(answers_module.BufferedKeyValues):
-        def __init__(self, read, repeats, room):
+    class Buffers(decoding.BufferedKeyValues):
+        def __init__(self, read, origin, room):
             rooms_made.append(room)
-            super().__init__(read, repeats, room)
+            super().__init__(read, origin, room)
 
-    monkeypatch.setattr(answers_module, "BufferedKeyValues", Buffers)
+    monkeypatch.setattr(decoding, "BufferedKeyValues", Buffers)
     requests = requests_of(["a" * length for length in (5, 20, 50, 60, 62, 62)], 9)
     lengths = [len(narrow.encode(request.prompt)) for request in requests]
     assert max(lengths) == 63, "one token is left"
@@ -332,23 +334,17 @@ def test_an_answer_ends_where_the_positions_end(load, monkeypatch):
 
 
 def test_one_answer_that_is_cut_is_not_fed_beyond_the_positions():
-    """Too few rows have ended to take them out; what is fed for them goes nowhere, and needs a position all the same."""
+    """Too few rows have ended to take them out; what is fed for them goes nowhere, but it needs a position."""
     narrow, paper = learned_positions(64), SamplingParameters(max_tokens=4096, stop_at_line_end=False)
     requests = [*requests_of(["paka"], 23), *requests_of(["a" * 61], 1)]
-    (many, alone), by_itself = (
-        TransformersEngine(narrow).write(requests, paper),
-        TransformersEngine(narrow).write(requests[1:], paper),
-    )
-    assert (
-        [alone] == by_itself
-        and alone[0].n_tokens <= 2
-        and max(answer.n_tokens for answer in many) == 64 - len(narrow.encode("paka"))
-    )
+    many, alone = TransformersEngine(narrow).write(requests, paper)
+    assert [alone] == TransformersEngine(narrow).write(requests[1:], paper) and alone[0].n_tokens <= 2
+    assert max(answer.n_tokens for answer in many) == 64 - len(narrow.encode("paka"))
 
 
 def test_a_prompt_without_room_is_one_line_before_anything_is_written(policy, monkeypatch):
     monkeypatch.setattr(policy.config, "max_position_embeddings", 64)
-    monkeypatch.setattr(answers_module, "write_answers", lambda *_: pytest.fail("written"))
+    monkeypatch.setattr(answers_module, "write_sampled_answers", lambda *_: pytest.fail("written"))
     with pytest.raises(
         DataError,
         match="A prompt of 64 tokens leaves no room for an answer: smoke has 64 positions for both. Shorten it",
@@ -376,10 +372,10 @@ def test_chat_templates_are_used_where_there_are_any():
     )
     chat, plain = Policy(model, tokenizer, "chat"), Policy.load("smoke", device="cpu")
     assert policy_fingerprint(chat) != policy_fingerprint(plain)
-    from xicl_study.inference.answers import prompt_tokens
+    from xicl_study.inference.answers import encode_prompt
 
-    assert tokenizer.decode(prompt_tokens(tokenizer, "🐱 =", SAMPLING, chat.encode)) == "<s>[user] 🐱 =\n[assistant]"
-    assert prompt_tokens(tokenizer, "🐱 =", replace(SAMPLING, chat_template=False), chat.encode) == plain.encode("🐱 =")
+    assert tokenizer.decode(encode_prompt(tokenizer, "🐱 =", SAMPLING, chat.encode)) == "<s>[user] 🐱 =\n[assistant]"
+    assert encode_prompt(tokenizer, "🐱 =", replace(SAMPLING, chat_template=False), chat.encode) == plain.encode("🐱 =")
 
 
 def test_vllm_is_named_when_it_is_absent_and_its_interface_is_enough(monkeypatch, tmp_path, store):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 import pytest
 import torch
-from xicl_study.models import adapters, embedded
+from xicl_study.models import adapters, embedded, packed_weights
 from xicl_study.models.embedded import convert_embedded, smoke_model
 from xicl_study.models.policy import locate_model, Policy
 from xicl_study.errors import ModelError, ResourceError, StudyError, UnknownNameError
@@ -166,18 +166,18 @@ def test_weights_that_cannot_be_packed_are_multiplied_as_they_are(monkeypatch):
         def missing(weight):
             raise RuntimeError("no such operator")
 
-        adapters.can_pack.cache_clear()
-        monkeypatch.setattr(adapters, "_pack", missing)
+        packed_weights.can_pack.cache_clear()
+        monkeypatch.setattr(packed_weights, "pack_weight", missing)
         try:
             with adapters.folded_adapter(policy):
                 assert not any("forward" in vars(layer) for layer in policy.model.modules())
                 assert torch.equal(plain, policy.model(ids).logits)
         finally:
-            adapters.can_pack.cache_clear()
+            packed_weights.can_pack.cache_clear()
 
 
 def test_a_model_above_the_limit_is_not_packed(monkeypatch):
     policy = Policy.load("smoke", device="cpu")
-    monkeypatch.setattr(adapters, "PACKED_LIMIT", 1000)
-    with torch.no_grad(), adapters.packed_products(policy):
+    monkeypatch.setattr(packed_weights, "PACKED_LIMIT", 1000)
+    with torch.no_grad(), packed_weights.packed_products(policy):
         assert not any("forward" in vars(layer) for layer in policy.model.modules())

@@ -4,10 +4,11 @@ import html.parser
 import shutil
 import pytest
 from demo_tables import CORE_METHODS, METHODS, demo_predictions, write_demo_study
-from xicl_study.evaluation.results import results_table
-from xicl_study.report.main_figures import plot_accuracy_by_method, study_figures
+from xicl_study.evaluation.means import results_table
+from xicl_study.report.accuracy_figures import plot_accuracy_by_method
+from xicl_study.report.main_figures import study_figures
 from xicl_study.report.style import png_bytes
-from xicl_study.report.main_page import write_report
+from xicl_study.report.main_page import FROM_PREDICTIONS, write_report
 from xicl_study.errors import DataError
 from xicl_study.files import read_json, write_json, write_parquet
 
@@ -64,7 +65,7 @@ def study(tmp_path_factory):
 
 @pytest.fixture
 def copy(study, tmp_path):
-    return shutil.copytree(study, tmp_path / "demo")
+    return shutil.copytree(study, tmp_path / "demo", ignore=shutil.ignore_patterns(FROM_PREDICTIONS))
 
 
 def test_generated_text_is_escaped(study):
@@ -92,12 +93,12 @@ def test_the_page_loads_nothing(study):
     policy = [meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
     assert policy and "default-src 'none'" in policy[0]
     style = write_report(study).read_text(encoding="utf-8").split("<style>")[1].split("</style>")[0]
-    assert "url(" not in style and "@import" not in style and "prefers-color-scheme:dark" in style
+    assert "url(" not in style and "@import" not in style and "prefers-color-scheme: dark" in style
 
 
 def test_figures_have_texts_and_links_have_targets(study):
     page = page_of(study)
-    assert len(page.all("img")) == 5 and all(len(image["alt"]) > 20 for image in page.all("img"))
+    assert len(page.all("img")) == 6 and all(len(image["alt"]) > 20 for image in page.all("img"))
     local = [link["href"] for link in page.all("a") if not link["href"].startswith("#")]
     assert (
         local and all((study / target).is_file() for target in local) and not any("key" in target for target in local)
@@ -214,7 +215,7 @@ def test_captions_match_the_files(study):
 
 def test_markdown_tables_hold_the_stored_numbers(tmp_path):
     from demo_tables import write_demo_study
-    from xicl_study.report.main_page import markdown_tables
+    from xicl_study.report.main_tables import markdown_tables
     from xicl_study.files import read_parquet
 
     folder = write_demo_study(tmp_path) or tmp_path

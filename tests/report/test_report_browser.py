@@ -1,4 +1,7 @@
-"""The report in a real browser: phone and desktop, light and dark, sorting, text of every script, nothing loaded, nothing run but its own script."""
+"""The report in a real browser: phone and desktop, light and dark, sorting, text of every script.
+
+Nothing is loaded, and nothing runs but its own script.
+"""
 
 import json
 import pytest
@@ -92,7 +95,9 @@ def numbers(page, table, column):
 def test_the_main_table_sorts_by_any_column_and_back(study, browser):
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         page, table = context.new_page(), "#main .scroll:first-of-type table"
-        page.goto((study / "report.html").as_uri())
+        page.goto((study / "report.html").as_uri() + "#main")
+        assert page.locator("#main").get_attribute("open") is not None, "a link to a folded part opens it"
+        page.locator("#differences > summary").click()
         written = first_cells(page, table)
         assert len(written) == len(CORE_METHODS) and numbers(page, table, 3) != sorted(
             numbers(page, table, 3), reverse=True
@@ -118,6 +123,8 @@ def test_without_scripts_the_page_is_whole(study, browser):
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto((study / "report.html").as_uri())
+        assert page.locator(".opening .asked").is_visible() and not page.locator("#main table").first.is_visible()
+        page.locator("#main > summary").click()
         assert page.locator("thead button").count() == 0 and page.locator("#main table").first.is_visible()
 
 
@@ -126,11 +133,13 @@ def test_each_language_has_its_section_in_its_direction(study, browser):
         page = context.new_page()
         page.goto((study / "report.html").as_uri())
         assert page.locator("#languages details").count() == len(SCRIPTS)
+        page.locator("nav a", has_text="Languages").click()
         page.locator("#language-ar summary").click()
         assert page.locator("#language-ar tbody tr").count() == len(CORE_METHODS)
         page.locator("#language-ar a", has_text="notebook").first.click()
         assert page.url.endswith("runs/main_result/ar/0/notebook.html") and SCRIPTS["ar"] in page.inner_text("main")
         page.locator("nav a").click()
+        page.locator("#ratings > summary").click()
         page.locator("#ratings a").click()
         assert "Ratings" in page.inner_text("h1")
         page.goto((study / "report.html").as_uri())

@@ -1,12 +1,13 @@
-"""Stages that fan out and come together again, in a study whose notebooks need no model: what fails is left out, and made up for."""
+"""Stages that fan out and come together again, without a model: what fails is left out, and made up for."""
 
 import json, os
 from pathlib import Path
 import pytest, yaml
 from conftest import write_notebook
 from xicl_study.report.experiment_page import study_markdown
-from xicl_study.study.runner import run_status, run_study
-from xicl_study.study.steps import gather
+from xicl_study.study.runner import run_study
+from xicl_study.study.status import run_status
+from xicl_study.study.steps import run_step
 from xicl_study.errors import DataError
 from xicl_study.files import read_json, read_parquet
 from xicl_study.recipe.recipe import load_recipe
@@ -48,7 +49,8 @@ write_parquet(place/"summary.parquet", pd.DataFrame({"language": found}))""",
         START
         + """
 found = sorted(path.parts[-3] for path in runs.glob("croco_tune/*/*/summary.parquet"))
-for name in ("answers", "losses"): write_parquet(runs/"croco_answers"/language/str(seed)/f"{name}.parquet", pd.DataFrame({"system": found}))""",
+place = runs/"croco_answers"/language/str(seed)
+for name in ("answers", "losses"): write_parquet(place/f"{name}.parquet", pd.DataFrame({"system": found}))""",
     ],
     "croco_tuning": [
         SHARED,
@@ -59,7 +61,8 @@ from xicl_study.report.gallery import save_findings, save_gallery
 run, rows = runs/"croco_tuning"/"all"/str(seed), []
 trained = sorted(path.parts[-3] for path in runs.glob("croco_candidates/*/*/pool.parquet"))
 for path in sorted(runs.glob("croco_answers/*/*/answers.parquet")):
-    rows += [{"experiment": "croco_tuning", "language": path.parts[-3], "method": name, "k": 8, "seed": seed, "metric": "languages", "value": float(len(trained)), "low": 0.0, "high": 3.0, "n": 3}
+    rows += [{"experiment": "croco_tuning", "language": path.parts[-3], "method": name, "k": 8, "seed": seed,
+              "metric": "languages", "value": float(len(trained)), "low": 0.0, "high": 3.0, "n": 3}
              for name in pd.read_parquet(path).system]
 write_parquet(run/"results.parquet", pd.DataFrame(rows))
 save_gallery([("bars", "Bars", "Nothing but bars.", new_figure(2, 2)[0])], run/"figures")
@@ -158,11 +161,11 @@ def test_results_that_are_no_table_are_named(pipeline):
 
     save_recipe(load_recipe(pipeline), "study/recipe.yaml")
     with pytest.raises(DataError, match="no predictions or results yet"):
-        gather("study")
+        run_step("gather", folder="study")
     write_parquet("study/runs/croco_tuning/all/0/results.parquet", pd.DataFrame({"experiment": ["x"], "value": [1.0]}))
     with pytest.raises(DataError, match=r"lacks the column\(s\) high, k, language"):
-        gather("study")
+        run_step("gather", folder="study")
     write_json("study/runs/croco_tuning/all/0/results.parquet", {})
     with pytest.raises(DataError, match="damaged or only half written"):
-        gather("study")
+        run_step("gather", folder="study")
     assert os.path.exists("study/recipe.yaml")

@@ -1,9 +1,10 @@
-"""A study as a whole: what fails, what is kept, what is done again. Its notebooks need no model, so each run takes seconds."""
+"""A study as a whole: what fails, what is kept, what is done again. No model is needed, so each run takes seconds."""
 
 import json, os, signal, subprocess, sys, time
 from pathlib import Path
 import pytest, yaml
-from xicl_study.study.runner import is_running, run_status, run_study
+from xicl_study.study.runner import run_study
+from xicl_study.study.status import is_running, run_status
 from xicl_study.study.notebooks import execute_notebook
 from xicl_study.errors import RecipeError, StudyError, UnknownNameError
 from xicl_study.files import read_parquet
@@ -194,7 +195,8 @@ class Executor(RemoteExecutor):
     def __post_init__(self): self._next_seconds_between_status_checks = 0.2
     def run_job(self, job):
         with Path(self.workflow.executor_settings.queue).open("a") as queue: queue.write(job.name + "\\n")
-        self.report_job_submission(SubmittedJobInfo(job, aux={"process": subprocess.Popen(self.format_job_exec(job), shell=True)}))
+        process = subprocess.Popen(self.format_job_exec(job), shell=True)
+        self.report_job_submission(SubmittedJobInfo(job, aux={"process": process}))
     async def check_active_jobs(self, active_jobs):
         for job in active_jobs:
             self._next_seconds_between_status_checks = 0.2

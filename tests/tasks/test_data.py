@@ -7,21 +7,19 @@ import sys
 import unicodedata
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xicl_study.tasks import languages as languages_module, tables, task as task_module
+from xicl_study.tasks import languages as languages_module, shipped_data, tables
 from xicl_study.tasks.languages import language, languages
-from xicl_study.models.encoders import hashed_ngrams
-from xicl_study.closed_loop.selectors import demonstration_pool, DenseSelector, make_selector, tokens_of, words_of
 from xicl_study.errors import DataError, ResourceError, StudyError, UnknownNameError
 from xicl_study.files import package_folder, read_parquet
 from xicl_study.tasks.load_task import data_table, load_task, task_names
-from xicl_study.tasks.shipped_tasks import SHIPPED, udhr_texts
-from xicl_study.tasks.task import manifest, SPLITS, verify_data
+from xicl_study.tasks.shipped_data import manifest, verify_data
+from xicl_study.tasks.shipped_tasks import SHIPPED_TASKS, udhr_texts
+from xicl_study.tasks.task import SPLITS
 
 DATA = package_folder("data")
 FILES = manifest()["files"]
@@ -100,7 +98,7 @@ def test_language_counts():
 
 
 def test_registry_and_tasks_agree():
-    for name in SHIPPED:
+    for name in SHIPPED_TASKS:
         assert load_task(name).languages == tuple(code for code, entry in languages().items() if name in entry.tasks)
 
 
@@ -158,7 +156,7 @@ def test_any_other_name_is_one_clear_line(name):
 # ---- splits
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", SHIPPED_TASKS)
 def test_no_item_is_in_two_splits_in_any_language(name):
     task = load_task(name)
     owner = {item: split for split in SPLITS for item in task.items(split)}
@@ -292,13 +290,13 @@ def test_a_changed_file_is_refused(tmp_path, monkeypatch):
         verify_data(tmp_path)
     with pytest.raises(DataError, match=r"udhr_texts.parquet \(missing\)"):
         verify_data(tmp_path)
-    monkeypatch.setattr(task_module, "package_folder", lambda name: tmp_path)
-    task_module.shipped_table.cache_clear()
+    monkeypatch.setattr(shipped_data, "package_folder", lambda name: tmp_path)
+    shipped_data.shipped_table.cache_clear()
     with pytest.raises(DataError, match="SHA-256 differs"):
-        task_module.shipped_table("emoji_items.parquet")
+        shipped_data.shipped_table("emoji_items.parquet")
     with pytest.raises(DataError, match="does not exist"):
-        task_module.shipped_table("udhr_texts.parquet")
-    task_module.shipped_table.cache_clear()
+        shipped_data.shipped_table("udhr_texts.parquet")
+    shipped_data.shipped_table.cache_clear()
 
 
 def test_whole_data_verify():
@@ -465,48 +463,7 @@ def test_only_known_hub_configurations_become_languages(monkeypatch):
     assert load_task("sib200").languages == ("sr", "sw", "zh-Hant")
 
 
-# ---- selectors
-
-
-@pytest.mark.parametrize("name", ["random", "bm25", "dense", "diverse_dense"])
-@pytest.mark.parametrize("pool", ["target", "english"])
-def test_selectors_meet_k_and_never_select_the_query(name, pool, topics):
-    examples = demonstration_pool(topics, "sw", pool, limit=120)
-    selector = make_selector(name, examples, hashed_ngrams)
-    queries = demonstration_pool(topics, "sw", limit=30) + topics.examples("sw", "validation", limit=30)
-    for query, found in zip(queries, selector.select_many(queries, 4)):
-        assert (
-            len({e.id for e in found}) == 4
-            and query.id not in {e.id for e in found}
-            and query.input not in {e.input for e in found}
-        )
-        assert {e.language for e in found} == {"sw" if pool == "target" else "en"}
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.text(max_size=40))
-def test_tokens_lose_no_letter(text):
-    folded = unicodedata.normalize("NFC", text).casefold()
-    letters = {c for c in folded if unicodedata.category(c)[0] in "LN"}
-    assert letters <= set("".join(words_of(text)))
-    assert set(words_of(text)) <= set(tokens_of(text))
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 6), st.floats(0, 1))
-def test_diverse_selection_is_a_set_with_the_nearest_first_chosen(seed, k, relevance):
-    vectors = np.random.default_rng(seed).normal(size=(12, 5))
-    pool = [task_module.Example(str(n), "en", str(n), "x") for n in range(11)]
-
-    def encode(texts):
-        return vectors[[int(text) for text in texts]]
-
-    (found,) = DenseSelector(pool, encode, relevance).select_many([task_module.Example("q", "en", "11", "x")], k)
-    cosine = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)) @ (vectors[11] / np.linalg.norm(vectors[11]))
-    chosen = [cosine[int(e.input)] for e in found]
-    assert len(set(found)) == k and chosen == sorted(chosen)
-    if relevance > 0.01:
-        assert found[-1].input == str(int(np.argmax(cosine[:11])))
+# ---- how the data are made
 
 
 def test_the_build_notebooks_name_every_source():

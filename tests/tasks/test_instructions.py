@@ -6,24 +6,21 @@ import unicodedata
 import pandas as pd
 import pytest
 
-from xicl_study.tasks import task as task_module
-from xicl_study.evaluation.answer_language import answer_language_table, identifier_languages, judge_answer_language
+from xicl_study.tasks import shipped_data
 from xicl_study.tasks.instructions import (
     drop_long,
-    id_order,
     Instruction,
     instruction_table,
-    LISTED,
-    load_instructions,
-    prompt_kind_rows,
+    LIST_LENGTHS,
     PROMPT_KINDS,
-    read_instructions,
     reference_answer,
 )
+from xicl_study.tasks.load_instructions import id_order, load_instructions
+from xicl_study.tasks.prompt_sources import read_instructions, shipped_prompts
 from xicl_study.errors import DataError, ModelError, StudyError, UnknownNameError
 from xicl_study.files import package_folder, read_parquet
 from xicl_study.tasks.task import SPLITS
-from xicl_study.tasks.translation import file_translator, ModelTranslator, shipped_translator, translate_instructions
+from xicl_study.tasks.translation import file_translator, ModelTranslator, parallel_translator, translate_instructions
 
 STUDY = "da nl en fr de it es gl ga mt cy sv pt fi sw hi ar zh tr yo".split()
 GOOD = [
@@ -120,7 +117,9 @@ def test_a_sample_is_parallel_even_when_languages_are_loaded_one_by_one():
 def test_reference_answers_list_what_is_asked_for():
     for kind in PROMPT_KINDS:
         instruction = load_instructions(["sw"], "train", kinds=[kind], limit=1)[0]
-        assert reference_answer(instruction).count(", ") >= LISTED.get(kind, 1) - 1 and reference_answer(instruction)
+        assert reference_answer(instruction).count(", ") >= LIST_LENGTHS.get(kind, 1) - 1 and reference_answer(
+            instruction
+        )
 
 
 def test_a_damaged_prompt_file_is_named(tmp_path, monkeypatch):
@@ -128,13 +127,13 @@ def test_a_damaged_prompt_file_is_named(tmp_path, monkeypatch):
     (tmp_path / "prompts").mkdir()
     (tmp_path / "manifest.json").write_bytes((data / "manifest.json").read_bytes())
     (tmp_path / "prompts" / "article.parquet").write_bytes((data / "prompts" / "article.parquet").read_bytes()[:-100])
-    monkeypatch.setattr(task_module, "package_folder", lambda name: tmp_path)
-    task_module.shipped_table.cache_clear(), prompt_kind_rows.cache_clear()
+    monkeypatch.setattr(shipped_data, "package_folder", lambda name: tmp_path)
+    shipped_data.shipped_table.cache_clear(), shipped_prompts.cache_clear()
     try:
         with pytest.raises(DataError, match="article.parquet is damaged: its SHA-256 differs"):
             load_instructions(["de"], "train", kinds=["article"])
     finally:
-        task_module.shipped_table.cache_clear(), prompt_kind_rows.cache_clear()
+        shipped_data.shipped_table.cache_clear(), shipped_prompts.cache_clear()
 
 
 # ---- bad input
@@ -250,9 +249,9 @@ def test_translation_counts_everything(write):
         and counts.loc["de", "own"] == 2
     )
     with pytest.raises(DataError, match="both length and limit"):
-        translate_instructions(german, ["sw"], shipped_translator(), length=len)
+        translate_instructions(german, ["sw"], parallel_translator(rows), length=len)
     with pytest.raises(UnknownNameError, match="language 'xx'"):
-        translate_instructions(german, ["xx"], shipped_translator())
+        translate_instructions(german, ["xx"], parallel_translator(rows))
 
 
 def test_a_translation_model_that_loses_texts_is_refused():
@@ -262,36 +261,3 @@ def test_a_translation_model_that_loses_texts_is_refused():
         [Instruction("a", "en", "own", "test", "Why?")], "de"
     ) == [None]
     assert ModelTranslator(lambda conversations: []).translate([], "de") == []
-
-
-# ---- the language of an answer
-
-
-def test_the_identifier_covers_the_study():
-    assert set(STUDY) <= identifier_languages()
-
-
-@pytest.mark.parametrize(
-    "answer,language,expected",
-    [
-        ("The house is very large and old.", "yo", False),
-        ("", "de", None),
-        ("\n \t", "de", None),
-        ("7", "zh", None),
-        ("\ud83d", "de", None),
-        ("Katze", "ar", False),
-        ("قطة", "ar", True),
-        ("�", "hi", None),
-    ],
-)
-def test_odd_answers_have_a_verdict(answer, language, expected):
-    assert judge_answer_language(answer, language, STUDY).in_language is expected
-
-
-def test_the_table_of_no_or_wrong_answers():
-    with pytest.raises(DataError, match="no answers to judge"):
-        answer_language_table(pd.DataFrame({"language": [], "answer": []}))
-    with pytest.raises(UnknownNameError, match="language 'xx'"):
-        answer_language_table(pd.DataFrame({"language": ["xx"], "answer": ["a"]}))
-    table = answer_language_table(pd.DataFrame({"language": ["de", "de"], "answer": ["", "3"]}))
-    assert table["n"].tolist() == [0] and table["no_letters"].tolist() == [2] and table["share"].isna().all()

@@ -253,10 +253,10 @@ def answer_queries(
     queries: Sequence,  # `Example`s
 ) -> tuple[list[str], np.ndarray | None]:
     """Return the answers to queries and, where there are choices, their log-probabilities [queries, choices]."""
-    from xicl_study.inference.demonstrations import write_short_answers
+    from xicl_study.inference.answers import write_greedy_answers
 
     if bench.task.kind != "choice":
-        return write_short_answers(bench.policy, _prompts(bench, demonstrations, queries)), None
+        return write_greedy_answers(bench.policy, _prompts(bench, demonstrations, queries)), None
     scores = score_queries(bench, demonstrations, queries)
     choices = [list(bench.task.labels) or list(query.choices) for query in queries]
     return [options[best] for options, best in zip(choices, scores.argmax(axis=1))], scores

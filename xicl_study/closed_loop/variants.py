@@ -24,8 +24,8 @@ from ..fingerprints import fingerprint, sha256, stated_name
 from ..recipe.method_table import depends_on_seed, method_of, TRAINED, trained_policies, WRITERS
 from ..recipe.recipe import Recipe
 from ..source_code import code_fingerprint
-from ..tasks.shipped_tasks import SHIPPED
-from ..tasks.task import manifest
+from ..tasks.shipped_data import manifest
+from ..tasks.shipped_tasks import SHIPPED_TASKS
 
 # %% ../../nbs/closed_loop/08_variants.ipynb #1ba65ffb
 @lru_cache(maxsize=None)
@@ -36,7 +36,7 @@ def _code(*modules: str) -> str:
 
 def _data_state(task: str) -> dict | str:
     """Return what a task's data depend on: the files of a shipped task, the content of a file of yours, or a name."""
-    if task not in SHIPPED:
+    if task not in SHIPPED_TASKS:
         return sha256(task) if Path(task).is_file() else stated_name(task)
     own = (task.split("-")[0], "languages")
     return {file: entry["sha256"] for file, entry in manifest()["files"].items() if file.startswith(own)}

@@ -24,7 +24,8 @@ from ..recipe.context import Context
 from ..recipe.croco_settings import CrocoSettings, System, SYSTEMS
 from ..recipe.preference_settings import OWN_KINDS
 from ..recipe.recipe import Recipe
-from ..tasks.instructions import Instruction, load_instructions, reference_answer
+from ..tasks.instructions import Instruction, reference_answer
+from ..tasks.load_instructions import load_instructions
 
 # %% ../../nbs/croco/08_pipeline.ipynb #fe2cc66b
 def candidate_sampling(

@@ -19,16 +19,9 @@ from ..fingerprints import fingerprint
 from ..recipe.context import Context
 from ..recipe.croco_settings import CrocoSettings
 from ..recipe.recipe import Recipe
-from xicl_study.tasks.instructions import (
-    drop_long,
-    HUB_PROMPTS,
-    Instruction,
-    load_instructions,
-    prompt_kind_file,
-    prompt_kind_rows,
-    PROMPT_KINDS,
-    read_instructions,
-)
+from ..tasks.instructions import drop_long, Instruction, PROMPT_KINDS
+from ..tasks.load_instructions import load_instructions
+from ..tasks.prompt_sources import HUB_PROMPTS, read_instructions, shipped_prompts
 
 # %% ../../nbs/croco/07_prompts.ipynb #0fdd284f
 QUESTION_WORDS = {
@@ -167,14 +160,9 @@ def validation_prompts(
     return shown_prompts(_learned_prompts(context, "validation", settings.validation_prompts), settings)
 
 # %% ../../nbs/croco/07_prompts.ipynb #0fdd2802
-def _shipped_prompts(languages, split, kinds, limit):
+def _shipped_in(languages, split, kinds, limit):
     """Return shipped prompts of one split in those languages that have them."""
-    having = {
-        code
-        for kind in kinds or PROMPT_KINDS
-        for code, found in prompt_kind_rows(prompt_kind_file(kind))
-        if found == split
-    }
+    having = {code for kind in kinds or PROMPT_KINDS for code, found in shipped_prompts(kind) if found == split}
     codes = [code for code in languages if code in having]
     return load_instructions(codes, split, kinds or None, limit) if codes and limit else []
 
@@ -187,7 +175,7 @@ def _open_questions(languages, settings: CrocoSettings):
     if settings.open_prompts in HUB_PROMPTS:
         return load_instructions(languages, "test", ["open"], settings.open_limit, source=settings.open_prompts)
     if settings.open_prompts == "shipped":
-        return _shipped_prompts(languages, "test", ["open"], settings.open_limit)
+        return _shipped_in(languages, "test", ["open"], settings.open_limit)
     known = read_instructions(settings.open_prompts)
     found = [item for code in languages for item in in_language(known, code)[: settings.open_limit]]
     if not found:
@@ -210,8 +198,8 @@ def evaluation_prompts(
     tested = settings.kinds if settings.prompts == "shipped" else []
     n_held_out = settings.held_out_prompts if settings.held_out_kinds else 0
     found = {
-        "test": _shipped_prompts(languages, "test", tested, settings.test_prompts),
-        "held_out": _shipped_prompts(languages, "test", settings.held_out_kinds, n_held_out),
+        "test": _shipped_in(languages, "test", tested, settings.test_prompts),
+        "held_out": _shipped_in(languages, "test", settings.held_out_kinds, n_held_out),
         "open": _open_questions(languages, settings),
     }
     return {purpose: shown_prompts(items, settings) for purpose, items in found.items()}

@@ -22,14 +22,15 @@ from ..errors import DataError, ModelError, UnknownNameError
 from ..evaluation.metrics import chrf, exact_match
 from ..files import read_json
 from ..fingerprints import fingerprint
-from ..inference.answers import positions_of, sampled_bytes
-from ..inference.candidates import CandidateStore, ShardStore
+from ..inference.candidates import CandidateStore
 from ..inference.rows import pack_rows, read_rows, read_shared, Reader, ROW_WIDTH, shared_length
 from ..inference.scoring import length_batches
+from ..inference.shards import ShardStore
 from ..models.adapters import LORA_LAYERS
 from ..models.embedded import check_cache, smoke_model
 from ..models.hardware import choose_device, side_by_side
-from ..models.policy import locate_model, use_grouped_attention
+from ..models.policy import locate_model, positions_of, use_grouped_attention
+from ..models.policy_fingerprint import sampled_bytes
 
 # %% ../../nbs/croco/03_reward_models.ipynb #407249a5
 class RewardModel(Protocol):

@@ -36,7 +36,7 @@ from ..recipe.context import Context
 from ..recipe.croco_settings import CrocoSettings, System, system_of
 from ..recipe.preference_settings import PreferenceSettings
 from ..recipe.recipe import Recipe
-from ..tasks.instructions import Instruction, LISTED, PROMPT_KINDS
+from ..tasks.instructions import Instruction, LIST_LENGTHS, PROMPT_KINDS
 
 # %% ../../nbs/croco/09_systems.ipynb #33bcb763
 COMMAS = str.maketrans({"、": ",", "،": ",", "，": ","})  # Japanese, Arabic and Chinese lists
@@ -49,7 +49,7 @@ def verified(
     """Return (exact, chrF from 0 to 100) of an answer; NaN without references."""
     if not instruction.reference:
         return math.nan, math.nan
-    wanted = LISTED.get(instruction.kind)
+    wanted = LIST_LENGTHS.get(instruction.kind)
     if wanted is None:
         return exact_match(answer, *instruction.reference), chrf(answer, *instruction.reference)
     said = [word.strip() for word in answer.translate(COMMAS).split(",")]

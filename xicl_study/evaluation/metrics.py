@@ -16,7 +16,7 @@ def same_form(
     """Return a text in Unicode NFC, without surrounding space and with single spaces inside."""
     return " ".join(unicodedata.normalize("NFC", str(text)).split())
 
-
+# %% ../../nbs/evaluation/02_metrics.ipynb #e1611e34
 def exact_match(
     prediction: str,  # text that the model wrote
     *references: str,  # texts that are right, one or more
@@ -30,9 +30,7 @@ def exact_match(
 
 @functools.lru_cache(maxsize=128)
 def _chrf_against(references):
-    """Return sacrebleu's metric with these references counted once: a pool of answers is compared with the same ones
-    again and again.
-    """
+    """Return sacrebleu's metric with these references counted once, for a whole pool of answers."""
     from sacrebleu.metrics import CHRF
 
     return CHRF(references=[[same_form(reference)] for reference in references])
@@ -42,7 +40,8 @@ def chrf(
     prediction: str,  # text that the model wrote
     *references: str,  # texts that are right, one or more
 ) -> float:
-    """Return the sentence-level chrF (Popović 2015; sacrebleu's defaults: character 6-grams, beta 2) of a text against
-    the reference that is nearest to it, from 0 to 100.
+    """Return the sentence-level chrF (Popović 2015) of a text against its nearest reference, from 0 to 100.
+
+    The settings are sacrebleu's defaults: character 6-grams, beta 2.
     """
     return float(_chrf_against(references).corpus_score([same_form(prediction)], None).score)

@@ -46,10 +46,8 @@ def calibrate(
     There is no way from the scores to their own prior: a class-balanced test batch would leak its mix of labels. Raises
     `DataError` when the two arguments are the same scores, or differ in their labels.
     """
-    log_probs, prior_log_probs = (
-        np.atleast_2d(np.asarray(log_probs, dtype=float)),
-        np.atleast_2d(np.asarray(prior_log_probs, dtype=float)),
-    )
+    log_probs = np.atleast_2d(np.asarray(log_probs, dtype=float))
+    prior_log_probs = np.atleast_2d(np.asarray(prior_log_probs, dtype=float))
     if log_probs.shape[1] != prior_log_probs.shape[1]:
         raise DataError(
             f"There are scores of {log_probs.shape[1]} labels and a prior of {prior_log_probs.shape[1]}. Score the same"

@@ -4,16 +4,20 @@
 
 # %% auto #0
 __all__ = ['DTYPES', 'multiplies_in_bfloat16', 'choose_device', 'settle_threads', 'usable_cores', 'side_by_side',
-           'release_memory', 'require_memory']
+           'require_memory', 'release_memory']
 
 # %% ../../nbs/models/01_hardware.ipynb #13impo00
 import os
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import ModelError, ResourceError, UnknownNameError
 from ..files import available_cores
+
+if TYPE_CHECKING:
+    import torch
 
 # %% ../../nbs/models/01_hardware.ipynb #7d1b6678
 DTYPES = ("auto", "fast", "float32", "bfloat16", "float16")
@@ -31,16 +35,18 @@ def multiplies_in_bfloat16() -> bool:
 def choose_device(
     device: str = "auto",  # "auto", "cpu", "cuda", "mps" or a torch device string
     dtype: str = "auto",  # "auto", "fast", "float32", "bfloat16" or "float16"
-):
+) -> tuple["torch.device", "torch.dtype"]:
     """Return (torch device, torch dtype).
 
     `auto`: an accelerator in bf16 where there is one, else the CPU in fp32; `fast`: bf16 on a CPU that multiplies in
-    it, too.
+    it, too. Raises `ModelError` for an unknown device and `UnknownNameError` for an unknown format.
     """
     import torch
 
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if device == "auto" and torch.cuda.is_available():
+        device = "cuda"
+    elif device == "auto":
+        device = "mps" if torch.backends.mps.is_available() else "cpu"
     if dtype not in DTYPES:
         raise UnknownNameError("dtype", dtype, DTYPES)
     if dtype in ("auto", "fast"):
@@ -54,15 +60,15 @@ def choose_device(
 def settle_threads(
     rounds: int = 7,  # comparisons; the median decides
 ) -> int:
-    """Choose between all allowed threads of torch and one, by a measurement at the size of a small model's layers;
-    return the choice.
-    """
+    """Set torch to all allowed threads or to one, whichever is faster at a small model's layers; return the number."""
     import time, torch
 
     most = torch.get_num_threads()
     if most == 1:
         return 1
+    # 64 rows of 640 numbers: a batch of short prompts in a small model
     rows, weights, seconds = torch.randn(64, 640), torch.randn(8, 2048, 640), {1: [], most: []}
+    # in turn, so that somebody else's work on the machine meets both
     for _ in range(rounds):
         for threads in seconds:
             torch.set_num_threads(threads)
@@ -80,10 +86,10 @@ def usable_cores() -> int:
     cores, said = available_cores(), os.environ.get("OMP_NUM_THREADS", "")
     return max(1, min(cores, int(said))) if said.isdigit() else cores
 
-
+# %% ../../nbs/models/01_hardware.ipynb #7d1b6602
 _pools = {}  # threads that live on: each new one would make the C library put another heap aside
 
-# %% ../../nbs/models/01_hardware.ipynb #7d1b6602
+
 def side_by_side(
     # functions without arguments; none may switch the policy's adapter, nor wait for jobs of its own
     jobs: Sequence[Callable],
@@ -101,6 +107,7 @@ def side_by_side(
         _pools[workers] = ThreadPoolExecutor(workers)
 
     def carry_out(job):
+        # both settings belong to a thread, and a new thread does not take them over from the one that asks
         torch.set_num_threads(cores // workers)
         with torch.set_grad_enabled(gradients):
             return job()
@@ -110,30 +117,27 @@ def side_by_side(
     finally:
         torch.set_num_threads(before)
 
-
-def release_memory():
-    """Give memory that is free inside this process back to the system.
-
-    Threads of different size leave much of it behind.
-    """
-    import ctypes
-
-    try:
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-    except (OSError, AttributeError):
-        pass  # not glibc: nothing to do
-
 # %% ../../nbs/models/01_hardware.ipynb #7d1b6603
 def require_memory(
-    n_bytes: int,  # needed
-    what: str,  # for the message
-):
+    n_bytes: int,
+    what: str,  # needs them; for the message
+) -> None:
     """Raise `ResourceError` when the machine has less free memory than needed."""
     import psutil
 
     free = psutil.virtual_memory().available
     if free < n_bytes:
         raise ResourceError(
-            f"{what} needs about {n_bytes / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free. Close other programs,"
-            " use fewer --workers, or choose a smaller policy (smollm2-135m)."
+            f"{what} needs about {n_bytes / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free. Close other"
+            " programs, use fewer --workers, or choose a smaller policy (smollm2-135m)."
         )
+
+
+def release_memory() -> None:
+    """Give memory that is free inside this process back to the system; threads of different size leave much behind."""
+    import ctypes
+
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):
+        pass  # not glibc: nothing to do

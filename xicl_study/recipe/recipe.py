@@ -348,9 +348,9 @@ def _with_whole_paths(
 ) -> dict:
     """Return the content of a recipe in which files and folders have their whole paths."""
     from xicl_study.models.embedded import EMBEDDED
-    from xicl_study.tasks.shipped_tasks import SHIPPED
+    from xicl_study.tasks.shipped_tasks import SHIPPED_TASKS
 
-    built_in, found = {*SHIPPED, *EMBEDDED, *BUILT_IN.values()}, {}
+    built_in, found = {*SHIPPED_TASKS, *EMBEDDED, *BUILT_IN.values()}, {}
     for key in ("task", "policy", "encoder"):
         value = content.get(key)
         if value and isinstance(value, str) and value not in built_in and Path(value).exists():

@@ -92,8 +92,9 @@ def use_style():
 def new_figure(
     width: float,  # inches
     height: float,  # inches
-    rows: int = 1,  # rows of panels
-    columns: int = 1,  # columns of panels
+    rows: int = 1,  # of panels
+    columns: int = 1,  # of panels
+    used: int | None = None,  # panels that are drawn on, the others are hidden; all when None
     **options,  # passed to `Figure.subplots`, for example sharey
 ):
     """Make a figure with panels, outside pyplot, that shows itself in a notebook.
@@ -104,23 +105,23 @@ def new_figure(
     from matplotlib.figure import Figure
 
     class Drawing(Figure):
-        # what the figure shows, in words, for readers who cannot see it; goes into the notebook with the picture
-        alt = ""
+        alt = ""  # what the figure shows, in words
 
         def _repr_png_(self):
             return (png_bytes(self), {"alt": self.alt}) if self.alt else png_bytes(self)
 
     figure = Drawing(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    for panel in axes.ravel()[used:] if used is not None else ():
+        panel.set_visible(False)
+    return figure, axes
 
 # %% ../../nbs/report/02_style.ipynb #58c1e904
 def in_256_colours(
     png: bytes,  # a picture
 ) -> bytes:
-    """Return a PNG with 256 colours, a third of the bytes and no difference to see; one that has no more comes back as
-    it is.
-    """
+    """Return a PNG with 256 colours; one that has no more comes back as it is."""
     import io
     from PIL import Image
 
@@ -138,9 +139,7 @@ def in_256_colours(
 def png_bytes(
     figure,  # a matplotlib Figure
 ) -> bytes:
-    """Return a figure as PNG at 150 dots per inch, in 256 colours, without date or software version, so that equal
-    figures are equal bytes.
-    """
+    """Return a figure as PNG at 150 dots per inch, in 256 colours, without date and software version."""
     import io
 
     stream = io.BytesIO()

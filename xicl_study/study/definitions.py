@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FUNCTIONS', 'ModuleNames', 'nodes_inside', 'assignments', 'paired', 'parameters_of', 'default_values', 'Member',
-           'Definitions', 'class_with_bases', 'declared_fields', 'member_of', 'parameter_classes', 'Scope',
-           'class_of_value', 'called_by']
+           'Definitions', 'class_named', 'class_of_parameter', 'class_with_bases', 'declared_fields', 'member_of',
+           'parameter_classes', 'Scope', 'scope_of', 'class_of_value', 'called_by']
 
 # %% ../../nbs/study/02_definitions.ipynb #a6506c37
 import ast
@@ -116,7 +116,7 @@ class Member:
     value: Target | None = None  # the class of its value, or of what it returns; None for one of another package
     is_mapping: bool = False  # a field that is a plain dictionary
 
-
+# %% ../../nbs/study/02_definitions.ipynb #17c5f55f
 @dataclass
 class Definitions:
     """Where the names of a package are defined, and of which class its values are."""
@@ -150,24 +150,30 @@ class Definitions:
         found = self.find(target) if target and target.name else []
         return next((node for node in found if isinstance(node, ast.ClassDef)), None)
 
-    def class_of(
-        self,
-        annotation: ast.expr | None,  # of a parameter, a field, or what a function returns
-        names,  # with `meaning`: what the names around it mean
-    ) -> Target | None:
-        """Return the package's class that an annotation names, None for any other; `X | None` is X."""
-        if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-            annotation = ast.parse(annotation.value, mode="eval").body
-        if isinstance(annotation, ast.BinOp):
-            return self.class_of(annotation.left, names) or self.class_of(annotation.right, names)
-        target = names.meaning(annotation) if isinstance(annotation, ast.Name | ast.Attribute) else None
-        return target if self.class_statement(target) else None
+# %% ../../nbs/study/02_definitions.ipynb #55550652
+def class_named(
+    annotation: ast.expr | None,  # of a parameter, a field, or what a function returns
+    names,  # with `meaning`: what the names around it mean
+    known: Definitions,  # of the package
+) -> Target | None:
+    """Return the package's class that an annotation names, None for any other; `X | None` is X."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        annotation = ast.parse(annotation.value, mode="eval").body
+    if isinstance(annotation, ast.BinOp):
+        return class_named(annotation.left, names, known) or class_named(annotation.right, names, known)
+    target = names.meaning(annotation) if isinstance(annotation, ast.Name | ast.Attribute) else None
+    return target if known.class_statement(target) else None
 
-    def class_of_parameter(self, parameter: ast.arg, names) -> Target | None:
-        """Return the class of a parameter, by its annotation or, where it has none, by its name."""
-        if parameter.annotation is None:
-            return self.said_by_name.get(parameter.arg)
-        return self.class_of(parameter.annotation, names)
+
+def class_of_parameter(
+    parameter: ast.arg,  # of a function
+    names,  # with `meaning`: what the names around it mean
+    known: Definitions,  # of the package
+) -> Target | None:
+    """Return the class of a parameter, by its annotation or, where it has none, by its name."""
+    if parameter.annotation is None:
+        return known.said_by_name.get(parameter.arg)
+    return class_named(parameter.annotation, names, known)
 
 # %% ../../nbs/study/02_definitions.ipynb #a3a3e958
 def class_with_bases(
@@ -183,7 +189,7 @@ def class_with_bases(
             continue
         seen.append(target)
         names = known.names_in(target.module)
-        waiting += [base for part in statement.bases if (base := known.class_of(part, names))]
+        waiting += [base for part in statement.bases if (base := class_named(part, names, known))]
     return seen
 
 
@@ -209,20 +215,20 @@ def member_of(
         known.known[owner, name] = next(filter(None, found), None)
     return known.known[owner, name]
 
-
+# %% ../../nbs/study/02_definitions.ipynb #1ad01a65
 def _member_in(owner, name, known):
     """Return what one class itself has under a name."""
     names, part = known.names_in(owner.module), declared_fields(owner, known).get(name)
     if part is not None:
-        value = known.class_of(part.annotation, names) or known.said_by_name.get(name)
+        value = class_named(part.annotation, names, known) or known.said_by_name.get(name)
         return Member("field", owner, value, ast.unparse(part.annotation) == "dict")
     for method in known.find(Target(owner.module, f"{owner.name}.{name}")):
         marks = {ast.unparse(mark).split(".")[-1] for mark in method.decorator_list}
         kind = "property" if marks & {"property", "cached_property"} else "method"
-        return Member(kind, owner, known.class_of(method.returns, names))
+        return Member(kind, owner, class_named(method.returns, names, known))
     for method in known.class_statement(owner).body:
         if isinstance(method, ast.FunctionDef) and method.args.args:
-            scope = Scope(known, known.names_in(owner.module), method, owner)
+            scope = scope_of(method, known, known.names_in(owner.module), owner)
             for to, value in assignments(method):
                 if ast.unparse(to) == f"{method.args.args[0].arg}.{name}":
                     return Member("field", owner, scope.class_of_value(value))
@@ -239,7 +245,7 @@ def parameter_classes(
         if made:
             return parameter_classes(Target(made.owner.module, f"{made.owner.name}.__init__"), known)
         fields = [
-            (name, known.class_of(part.annotation, known.names_in(each.module)))
+            (name, class_named(part.annotation, known.names_in(each.module), known))
             for each in reversed(class_with_bases(target, known))
             for name, part in declared_fields(each, known).items()
         ]
@@ -248,52 +254,24 @@ def parameter_classes(
     if not isinstance(node, ast.FunctionDef):
         return {}
     names = known.names_in(target.module)
-    found = {each.arg: known.class_of_parameter(each, names) for each in parameters_of(node)}
+    found = {each.arg: class_of_parameter(each, names, known) for each in parameters_of(node)}
     if "." in target.name and "staticmethod" not in [ast.unparse(mark) for mark in node.decorator_list]:
         found.pop(next(iter(found), ""), None)  # `self`
     return found
 
 # %% ../../nbs/study/02_definitions.ipynb #9068c660
+@dataclass
 class Scope:
     """What the names of a function or a notebook mean, and of which class their values are."""
 
-    def __init__(
-        self,
-        known: Definitions,  # of the package
-        module: ModuleNames,  # names around it
-        node: ast.AST,  # a function, or a notebook's or a module's body
-        owner: Target | None = None,  # the class whose method it is
-        around: "Scope | None" = None,  # of the function that it is defined in
-    ):
-        self.known, self.module = known, module
-        self.classes: dict[str, Target] = dict(around.classes) if around else {}
-        self.imports: dict[str, Target] = dict(around.imports) if around else {}
-        self.own: set[str] = set(around.own) if around else set()
-        for part in nodes_inside(node):
-            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
-                self._bind(part.id, None)
-            elif isinstance(part, ast.FunctionDef | ast.ClassDef):
-                self._bind(part.name, None)
-        for position, each in enumerate(parameters_of(node) if isinstance(node, FUNCTIONS) else []):
-            is_self = owner is not None and position == 0
-            self._bind(each.arg, owner if is_self else known.class_of_parameter(each, self))
-        for part in nodes_inside(node):
-            if isinstance(part, ast.Import | ast.ImportFrom):
-                for name, target in imported_names(part, module.source, known.package).items():
-                    self.own.discard(name)
-                    self.imports[name] = target
-        self.loops: dict[str, list[ast.expr]] = dict(around.loops) if around else {}  # over what a name runs
-        for part in nodes_inside(node):
-            if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
-                self._bind(part.target.id, known.class_of(part.annotation, self))
-            elif isinstance(part, ast.For | ast.comprehension) and isinstance(part.target, ast.Name):
-                self.loops[part.target.id] = part.iter.elts if isinstance(part.iter, ast.Tuple | ast.List) else []
-        for _ in range(2):  # in a loop a value may come from a name that is assigned further down
-            for to, value in assignments(node):
-                if isinstance(to, ast.Name) and to.id not in self.classes and (found := self.class_of_value(value)):
-                    self._bind(to.id, found)
+    known: Definitions  # of the package
+    module: ModuleNames  # names around it
+    classes: dict[str, Target] = field(default_factory=dict)  # of values
+    imports: dict[str, Target] = field(default_factory=dict)  # what was imported in the function
+    own: set[str] = field(default_factory=set)  # names whose values are only known when the code runs
+    loops: dict[str, list[ast.expr]] = field(default_factory=dict)  # what a name runs over, where it is written out
 
-    def _bind(self, name, owner):
+    def bind(self, name: str, owner: Target | None):
         """Take note of a name of its own, and of the class of its value."""
         self.own.add(name)
         self.imports.pop(name, None)
@@ -314,6 +292,47 @@ class Scope:
     def class_of_value(self, node: ast.expr) -> Target | None:
         """Return the package's class of an expression's value, None for any other."""
         return class_of_value(node, self)
+
+# %% ../../nbs/study/02_definitions.ipynb #196ae3b9
+def scope_of(
+    node: ast.AST,  # a function, or a notebook's or a module's body
+    known: Definitions,  # of the package
+    module: ModuleNames,  # names around it
+    owner: Target | None = None,  # the class whose method it is
+    around: Scope | None = None,  # of the function that it is defined in
+) -> Scope:
+    """Return the scope of a body: its names, and the classes of its values as far as the code says them."""
+    scope = Scope(known, module)
+    if around:
+        scope = Scope(known, module, {**around.classes}, {**around.imports}, {*around.own}, {**around.loops})
+    _bind_names(node, scope)
+    for position, each in enumerate(parameters_of(node) if isinstance(node, FUNCTIONS) else []):
+        is_self = owner is not None and position == 0
+        scope.bind(each.arg, owner if is_self else class_of_parameter(each, scope, known))
+    for part in nodes_inside(node):
+        if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
+            scope.bind(part.target.id, class_named(part.annotation, scope, known))
+    for _ in range(2):  # in a loop a value may come from a name that is assigned further down
+        for to, value in assignments(node):
+            if isinstance(to, ast.Name) and to.id not in scope.classes and (found := scope.class_of_value(value)):
+                scope.bind(to.id, found)
+    return scope
+
+# %% ../../nbs/study/02_definitions.ipynb #f5f49f14
+def _bind_names(node, scope):
+    """Take note of what is assigned, defined and imported in a body; the classes are not known yet."""
+    for part in nodes_inside(node):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+            scope.bind(part.id, None)
+        elif isinstance(part, ast.FunctionDef | ast.ClassDef):
+            scope.bind(part.name, None)
+        elif isinstance(part, ast.For | ast.comprehension) and isinstance(part.target, ast.Name):
+            scope.loops[part.target.id] = part.iter.elts if isinstance(part.iter, ast.Tuple | ast.List) else []
+    for part in nodes_inside(node):
+        if isinstance(part, ast.Import | ast.ImportFrom):
+            for name, target in imported_names(part, scope.module.source, scope.known.package).items():
+                scope.own.discard(name)
+                scope.imports[name] = target
 
 # %% ../../nbs/study/02_definitions.ipynb #e9bc5f80
 def class_of_value(
@@ -337,7 +356,7 @@ def class_of_value(
         return next(filter(None, map(scope.class_of_value, node.values)), None)
     return scope.class_of_value(node.value) if isinstance(node, ast.NamedExpr) else None
 
-
+# %% ../../nbs/study/02_definitions.ipynb #30944c3e
 def called_by(
     function: ast.expr,  # what stands before the parentheses
     scope: Scope,  # in which it stands
@@ -345,12 +364,13 @@ def called_by(
     """Return the function, class or method of the package that a call calls, None for any other."""
     if isinstance(function, ast.Attribute) and (owner := scope.class_of_value(function.value)):
         member = member_of(owner, function.attr, scope.known)
-        is_method = member is not None and member.kind == "method"
-        return Target(member.owner.module, f"{member.owner.name}.{function.attr}") if is_method else None
+        if member is None or member.kind != "method":
+            return None
+        return Target(member.owner.module, f"{member.owner.name}.{function.attr}")
     target = scope.meaning(function) if isinstance(function, ast.Name | ast.Attribute) else None
     return target if target and target.name else None
 
-
+# %% ../../nbs/study/02_definitions.ipynb #7db16177
 def _class_of_result(node, scope):
     """Return the class of what a call gives: of the class that is called, or what the function says that it returns."""
     made = called_by(node.func, scope)
@@ -362,4 +382,4 @@ def _class_of_result(node, scope):
         return made
     found = next(iter(scope.known.find(made)), None)
     returns = found.returns if isinstance(found, ast.FunctionDef) else None
-    return scope.known.class_of(returns, scope.known.names_in(made.module))
+    return class_named(returns, scope.known.names_in(made.module), scope.known)

@@ -23,13 +23,12 @@ class Language:
     """What is known about one language of the data."""
 
     code: str  # BCP-47, such as "sw" or "zh-Hant"
-    iso639_3: str  # ISO 639-3, such as "swh"
+    iso639_3: str  # such as "swh"
     name: str  # in English
     endonym: str  # in the language itself; empty where CLDR has none
     script: str  # ISO 15924, such as "Latn"
     direction: str  # "ltr" or "rtl"
-    # top of its genealogical tree; "unclassified" for isolates and where the source has none
-    family: str
+    family: str  # top of its genealogical tree; "unclassified" for isolates and where the source has none
     tier: str  # "high", "mid" or "low"
     tasks: tuple[str, ...]  # shipped tasks whose data cover it
 
@@ -62,6 +61,7 @@ def _codes() -> dict[str, str]:
     """Map every way of writing a language, in lower case, to its code."""
     known, aliases = _registry()
     found = {alias.lower(): code for alias, code in aliases.items()}
+    # longest codes first, so that the shortest one of an ISO 639-3 code is written last and stays
     for code in sorted(known, key=lambda code: (-len(code), code)):
         found[known[code].iso639_3.lower()] = code
     return found | {code.lower(): code for code in known}
@@ -74,8 +74,7 @@ def language(
     found = _codes().get(str(code).replace("_", "-").lower())
     if found:
         return languages()[found]
-    same_name = [
-        entry.code for entry in languages().values() if str(code).lower() in (entry.name.lower(), entry.endonym.lower())
-    ]
+    asked = str(code).lower()
+    same_name = [entry.code for entry in languages().values() if asked in (entry.name.lower(), entry.endonym.lower())]
     hint = f"The code of {code} is {same_name[0]}." if same_name else "`xicl languages` lists all codes."
     raise UnknownNameError("language", code, languages(), hint)
