@@ -226,7 +226,8 @@ def prepare_croco(
     for code in recipe.trained_languages:
         if not in_language(learned, code):
             raise DataError(
-                f"There are no training prompts in {code}. Translate some, or leave the language out of train_languages."
+                f"There are no training prompts in {code}. Translate some, or leave the language out of"
+                " train_languages."
             )
         counts[code] += len(in_language(learned, code))
     for code, count in counts.items():

@@ -40,7 +40,7 @@ def method_words(
     if method.demonstrations in _WHO:
         return f"{_WHO[method.policy]} with {_WHO[method.demonstrations]}'s examples"
     examples = _EXAMPLES[method.demonstrations]
-    if method.pool == "english":
+    if method.retrieved_from == "english":
         examples = examples.replace("with", "with English", 1)
     return f"{_WHO[method.policy]} {examples}"
 
