@@ -56,7 +56,7 @@ class Bench:
             return example.output
         words: Sequence[str] = self.words
         if language not in (None, self.language):
-            words = self.task.label_words(language, self.recipe.label_words)
+            words = list(self.task.label_words(language, self.recipe.label_words))
         return words[self.task.labels.index(example.output)]
 
 # %% ../../nbs/closed_loop/04_answering.ipynb #9504c301

@@ -118,12 +118,14 @@ def _learned_prompts(context: Context, split: str, limit: int):
 
 def _write_translations(english, languages, settings: CrocoSettings, path):
     """Translate English prompts by a file or by a model, and keep them with the counts of what is missing."""
-    from xicl_study.tasks.translation import file_translator, load_translator, translate_instructions, Translator
+    from xicl_study.tasks.translation import file_translator, load_translator, translate_instructions
 
-    if Path(settings.translation).is_file():
-        translator: Translator = file_translator(settings.translation)
-    else:
-        translator = load_translator(settings.translation, settings.translation_engine)
+    from_file = Path(settings.translation).is_file()
+    translator = (
+        file_translator(settings.translation)
+        if from_file
+        else load_translator(settings.translation, settings.translation_engine)
+    )
     translated, counts = translate_instructions(english, languages, translator)
     facts = {"counts": counts.to_json(), "by": settings.translation}
     write_parquet(path, pd.DataFrame([asdict(item) for item in translated]), metadata=facts)
@@ -158,7 +160,7 @@ def validation_prompts(
     return shown_prompts(_learned_prompts(context, "validation", settings.validation_prompts), settings)
 
 # %% ../../nbs/croco/07_prompts.ipynb #0fdd2802
-def _shipped_prompts(languages, split, kinds, limit):
+def _shipped_in(languages, split, kinds, limit):
     """Return shipped prompts of one split in those languages that have them."""
     having = {code for kind in kinds or PROMPT_KINDS for code, found in shipped_prompts(kind) if found == split}
     codes = [code for code in languages if code in having]
@@ -173,7 +175,7 @@ def _open_questions(languages, settings: CrocoSettings):
     if settings.open_prompts in HUB_PROMPTS:
         return load_instructions(languages, "test", ["open"], settings.open_limit, source=settings.open_prompts)
     if settings.open_prompts == "shipped":
-        return _shipped_prompts(languages, "test", ["open"], settings.open_limit)
+        return _shipped_in(languages, "test", ["open"], settings.open_limit)
     known = read_instructions(settings.open_prompts)
     found = [item for code in languages for item in in_language(known, code)[: settings.open_limit]]
     if not found:
@@ -196,8 +198,8 @@ def evaluation_prompts(
     tested = settings.kinds if settings.prompts == "shipped" else []
     n_held_out = settings.held_out_prompts if settings.held_out_kinds else 0
     found = {
-        "test": _shipped_prompts(languages, "test", tested, settings.test_prompts),
-        "held_out": _shipped_prompts(languages, "test", settings.held_out_kinds, n_held_out),
+        "test": _shipped_in(languages, "test", tested, settings.test_prompts),
+        "held_out": _shipped_in(languages, "test", settings.held_out_kinds, n_held_out),
         "open": _open_questions(languages, settings),
     }
     return {purpose: shown_prompts(items, settings) for purpose, items in found.items()}

@@ -168,12 +168,11 @@ def system_of(
         setting, known = ABLATED_WORDS[choice]
         if value not in known:
             raise UnknownNameError(f"value of the ablation {choice}", value, known)
-        changes: dict = {"name": name, setting: value}
-        return replace(SYSTEMS["dpo_multilingual"], **changes)
+        change: dict = {"name": name, setting: value}
+        return replace(SYSTEMS["dpo_multilingual"], **change)
     if choice in ABLATED_NUMBERS and value:
-        setting, number = ABLATED_NUMBERS[choice][0], _ablated_number(name, choice, value)
-        changes = {"name": name, setting: number}
-        return replace(SYSTEMS["dpo_multilingual"], **changes)
+        change = {"name": name, ABLATED_NUMBERS[choice][0]: _ablated_number(name, choice, value)}
+        return replace(SYSTEMS["dpo_multilingual"], **change)
     words = [f"{choice}-{word}" for choice, (_, known) in ABLATED_WORDS.items() for word in known]
     numbers = [f"{choice}-{example}" for choice, (*_, example) in ABLATED_NUMBERS.items()]
     raise UnknownNameError("system", name, [*SYSTEMS, *words, *numbers])
