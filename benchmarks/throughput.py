@@ -160,7 +160,7 @@ def compare_training(policy, name, languages, n_queries, n_sets, k):
         for parameter_name, parameter in policy.causal.named_parameters()
         if ".layers." in parameter_name and "lora_" not in parameter_name
     )
-    examples = setup.pool[:n_queries]
+    examples = setup.queries[:n_queries]
     writing, sets = timed(lambda: write_sets(policy, setup, examples, n_sets, seed=0))
 
     def step():
