@@ -16,7 +16,7 @@ from xicl_study.models.adapters import add_adapter
 from xicl_study.models.hardware import choose_device
 from xicl_study.models.policy import locate_model, Policy
 from xicl_study.closed_loop.objective import closed_loop_parts, make_training_setup, write_sets
-from xicl_study.training.life import add_gradients
+from xicl_study.training.gradients import add_gradients
 from xicl_study.tasks.prompts import (
     answer_prompt,
     answers,

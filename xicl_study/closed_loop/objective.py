@@ -37,7 +37,7 @@ from ..recipe.training_settings import TrainingSettings
 from ..tasks.load_task import load_task
 from ..tasks.prompts import answer_prompt, answers, seed_demonstrations, Template, template_of
 from ..tasks.task import Example, Task
-from ..training.life import summed_parts
+from ..training.gradients import summed_parts
 from ..recipe.recipe import Recipe
 
 # %% ../../nbs/closed_loop/05_objective.ipynb #d7fddbb4
