@@ -190,7 +190,7 @@ def warm_up_trainer(
     arguments = closed_loop_arguments(checkpoints, math.ceil(len(kept) / batch), setup.settings, setup.seed)
     return LossTrainer(policy, kept, partial(warm_up_parts, policy, setup), batch, arguments)
 
-
+# %% ../../nbs/closed_loop/06_trainers.ipynb #ce425177
 def fine_tuning_trainer(
     policy: Policy,  # with one trainable adapter, switched on
     setup: TrainingSetup,
@@ -226,7 +226,7 @@ def validation_accuracy(
         scores = score_choices(policy, prompts, choices, relative=True)
     return float((scores.argmax(axis=1) == setup.gold(examples).numpy()).mean())
 
-
+# %% ../../nbs/closed_loop/06_trainers.ipynb #ca65d47c
 class ValidationCallback(TrainerCallback):
     """Put the validation accuracy into a closed loop's log."""
 

@@ -188,7 +188,7 @@ def encoded_preferences(
         )
     return encoded
 
-
+# %% ../../nbs/croco/04_reward_training.ipynb #76922e9d
 def reward_trainer(
     model,  # from `wrap_for_training`
     tokenizer,
@@ -228,7 +228,7 @@ def store_reward_model(
     shutil.rmtree(place, ignore_errors=True)
     made.rename(place)
 
-
+# %% ../../nbs/croco/04_reward_training.ipynb #b5faf452
 def _train_and_store(place, preferences, settings, device, dtype, progress):
     """Train a reward model and store it."""
     base, rank, seed, max_length = (settings[name] for name in ("base", "rank", "seed", "max_length"))

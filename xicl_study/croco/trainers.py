@@ -139,7 +139,7 @@ def checkpoint_interval(
     # a share of 1 would be read as "every step"; the last step is a checkpoint anyway
     return 1 / settings.checkpoints if settings.checkpoints > 1 else 0.999
 
-
+# %% ../../nbs/croco/05_trainers.ipynb #61ac53f3
 def lora_configuration(
     settings: PreferenceSettings,  # rank, scale, dropout
 ):
