@@ -1,4 +1,4 @@
-"""Tables that cannot be trained on, damaged and cut-off checkpoints, kills, chat models, rewards that fail: one clear line each, nothing finished lost."""
+"""Tables that cannot be trained on, damaged results, chat models, rewards that fail: one clear line each."""
 
 import json
 import numpy as np
@@ -173,25 +173,6 @@ def test_the_split_follows_prompts_and_leaves_something(pairs, tmp_path):
     assert read_json(tmp_path / "training.json")["counts"]["validation"] == 0
 
 
-@pytest.mark.parametrize("train", [train_sft, train_dpo, train_grpo, train_online_dpo])
-def test_killed_and_resumed_ends_with_the_same_weights(train, pairs, answers, tmp_path, capsys):
-    rows = {train_sft: (answers,), train_dpo: (pairs,)}.get(train, (pairs, lengths))
-    settings = preference_settings({**QUICK, "steps": 6, "checkpoints": 3})
-    train(smoke(), *rows, tmp_path / "whole", settings)
-    with pytest.raises(Killed):
-        train(smoke(), *rows, tmp_path / "killed", settings, progress=kill_at(5))
-    torch.manual_seed(99)
-    train(smoke(), *rows, tmp_path / "killed", settings)
-    assert read_json(tmp_path / "killed" / "training.json")["resumed_from"] == "checkpoint-4"
-    one, two = weights(tmp_path / "whole"), weights(tmp_path / "killed")
-    assert all(torch.equal(one[name], two[name]) for name in one)
-    assert (
-        read_json(tmp_path / "whole" / "training.json")["generated_tokens"]
-        == read_json(tmp_path / "killed" / "training.json")["generated_tokens"]
-    )
-    assert list(read_parquet(tmp_path / "killed" / "measurements.parquet").step) == [0, 2, 4, 6]
-
-
 def test_the_reference_is_read_once_even_after_a_kill(pairs, tmp_path, monkeypatch):
     from trl import DPOTrainer
 
@@ -204,45 +185,6 @@ def test_the_reference_is_read_once_even_after_a_kill(pairs, tmp_path, monkeypat
     read = len(calls)
     train_dpo(smoke(), pairs, tmp_path, preference_settings(QUICK))
     assert read == len(calls) == 6
-
-
-def test_a_damaged_checkpoint_says_what_to_delete(pairs, tmp_path):
-    settings = preference_settings(QUICK)
-    with pytest.raises(Killed):
-        train_dpo(smoke(), pairs, tmp_path, settings, progress=kill_at(5))
-    newest = max((tmp_path / "checkpoints").rglob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    for path in (newest / "adapter_model.safetensors", newest / "optimizer.pt"):
-        path.write_bytes(b"half")
-    with pytest.raises(ModelError) as error:
-        train_dpo(smoke(), pairs, tmp_path, settings)
-    assert "cannot be read" in line_of(error) and str(newest) in str(error.value)
-    import shutil
-
-    shutil.rmtree(newest)
-    train_dpo(smoke(), pairs, tmp_path, settings)
-    assert read_json(tmp_path / "training.json")["resumed_from"] == "checkpoint-2"
-
-
-def test_a_checkpoint_cut_off_by_the_kill_is_not_used(pairs, tmp_path):
-    settings = preference_settings(QUICK)
-    with pytest.raises(Killed):
-        train_dpo(smoke(), pairs, tmp_path, settings, progress=kill_at(5))
-    newest = max((tmp_path / "checkpoints").rglob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    state = (newest / "trainer_state.json").read_text()
-    (newest / "trainer_state.json").write_text(state[: len(state) // 2])
-    train_dpo(smoke(), pairs, tmp_path, settings)
-    assert read_json(tmp_path / "training.json")["resumed_from"] == "checkpoint-2"
-
-
-def test_other_numbers_never_go_on_from_old_weights(pairs, tmp_path):
-    with pytest.raises(Killed):
-        train_dpo(smoke(), pairs, tmp_path / "a", preference_settings(QUICK), progress=kill_at(5))
-    train_dpo(smoke(), pairs, tmp_path / "a", preference_settings({**QUICK, "beta": 0.5}))
-    train_dpo(smoke(), pairs, tmp_path / "b", preference_settings({**QUICK, "beta": 0.5}))
-    assert read_json(tmp_path / "a" / "training.json")["resumed_from"] is None
-    assert all(
-        torch.equal(one, two) for one, two in zip(weights(tmp_path / "a").values(), weights(tmp_path / "b").values())
-    )
 
 
 def test_a_damaged_result_is_trained_again(answers, tmp_path):

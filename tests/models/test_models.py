@@ -7,7 +7,7 @@ import torch
 from xicl_study.models import adapters, embedded, packed_weights
 from xicl_study.models.embedded import convert_embedded, smoke_model
 from xicl_study.models.policy import locate_model, Policy
-from xicl_study.errors import ModelError, ResourceError, StudyError, UnknownNameError
+from xicl_study.errors import ModelError, ResourceError, UnknownNameError
 
 
 @pytest.fixture
@@ -107,39 +107,6 @@ def test_an_adapter_of_another_policy_is_refused(tmp_path):
     with pytest.raises(ModelError) as error:
         adapters.load_adapter(Policy.load("smoke"), "closed_loop", tmp_path / "adapter")
     assert "was trained on 'gemma3-270m'" in str(error.value)
-
-
-def test_a_damaged_checkpoint_says_what_to_delete(tmp_path):
-    from xicl_study.closed_loop.trainers import train_study
-    from xicl_study.recipe.recipe import recipe_of
-
-    recipe = recipe_of(
-        {
-            "task": "emoji-topic",
-            "policy": "smoke",
-            "encoder": "hashed-ngrams",
-            "languages": ["sw"],
-            "train_languages": ["sw"],
-            "k": 2,
-            "methods": ["closed_loop"],
-            "training": {"steps": 2, "queries_per_step": 2, "max_tokens": 4, "warm_up_queries": 0, "save_every": 1},
-        }
-    )
-
-    class Killed(Exception):
-        pass
-
-    def kill(done, total, note):
-        if done == 2:
-            raise Killed
-
-    with pytest.raises(Killed):
-        train_study(recipe, tmp_path, progress=kill)
-    for path in Path(tmp_path / "closed_loop" / "checkpoints").rglob("*.safetensors"):
-        path.write_bytes(b"half")
-    with pytest.raises(StudyError) as error:
-        train_study(recipe, tmp_path)
-    assert "Delete the folder" in str(error.value)
 
 
 @pytest.mark.slow
