@@ -113,7 +113,7 @@ _PARTS += """
     models models.prepare: prepare
     objective closed_loop.objective: Course=TrainingSetup make_course=make_training_setup
     objective closed_loop.objective: training_pool=training_queries
-    objective training.life: add_gradients added=summed_parts
+    objective training.gradients: add_gradients added=summed_parts
     pages gone: PAGE_STYLE
     panels gone: VISIBLE_COLUMNS
 """
@@ -129,7 +129,10 @@ _PARTS += """
     preference_trainers croco.online_trainers: stop_at_line_end train_grpo train_online_dpo
     preference_trainers croco.trainers: live=run_preference_training LOG_COLUMNS=PREFERENCE_LOG_COLUMNS
     preference_trainers croco.trainers: LOG_NAMES=PREFERENCE_LOG_NAMES
-    preference_trainers training.life: last_whole_checkpoint undisturbed_randomness
+    preference_trainers gone: shared_arguments
+    preference_trainers training.around_trl: around_trl project_answers_only quiet_bars tokenizers_by_name
+    preference_trainers training.checkpoints: last_whole_checkpoint
+    preference_trainers training.life: undisturbed_randomness
     preferences recipe.croco_settings: POOLS PROMPT_LANGUAGES RULES
     prompts gone: parse_written
     prompts tasks.prompts: TEMPLATES=TASK_TEMPLATES
@@ -155,13 +158,13 @@ _PARTS += """
     runner study.engine_calls: Pass=EngineRecord run_pass=call_engine
     runner study.failures: failed_runs Failure failures_of
     runner study.screen: BarScreen LineScreen part_of=subject_of step_title
-    runner study.snakemake: EngineOptions executor_of run_engine
-    runner study.status: is_running run_status
-    scoring inference.rows: attention_masks fill_rows KeyValues pack_rows read_rows read_shared Reader ROW_WIDTH
 """
 
 # %% ../nbs/04_moved.ipynb #3a7b6bb3
 _PARTS += """
+    runner study.snakemake: EngineOptions executor_of run_engine
+    runner study.status: is_running run_status
+    scoring inference.rows: attention_masks fill_rows KeyValues pack_rows read_rows read_shared Reader ROW_WIDTH
     scoring inference.rows: Rows shared_length
     settings recipe.training_settings: checked_values training_settings TrainingSettings
     stages recipe.recipe: systems_of=Recipe.systems
@@ -184,9 +187,12 @@ _PARTS += """
     tasks tasks.shipped_data: manifest REINSTALL verify_data
     tasks tasks.shipped_tasks: SHIPPED=SHIPPED_TASKS udhr_texts
     tasks tasks.task: Example SPLITS Task
-    trainers training.life: LOG_COLUMNS=TRAINING_LOG_COLUMNS LossTrainer ProgressCallback run_trainer
-    trainers training.life: trainer_arguments training_log
+    trainers closed_loop.trainers: LOG_COLUMNS=TRAINING_LOG_COLUMNS
+    trainers gone: ProgressCallback run_trainer
+    trainers training.arguments: trainer_arguments
+    trainers training.gradients: LossTrainer
     translation gone: shipped_translator transformers_engine vllm_engine
+    variants gone: shared_training
     variants recipe.recipe: varied=Recipe.with_values
 """
 

@@ -20,7 +20,6 @@ import torch
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from .answering import seed_languages
 from xicl_study.closed_loop.objective import (
     alone_parts,
     closed_loop_parts,
@@ -39,7 +38,7 @@ from ..models.adapters import add_adapter, using_adapter
 from ..models.embedded import check_cache
 from ..models.hardware import settle_threads
 from ..models.policy import Policy
-from ..recipe.method_table import TRAINED, trained_policies
+from ..recipe.method_table import TRAINED
 from ..recipe.recipe import Recipe
 from ..recipe.training_settings import TrainingSettings
 from ..tasks.prompts import answer_prompt, answers
@@ -170,7 +169,7 @@ def warm_up_sets(
 ) -> list[tuple]:
     """Return the (query, set) pairs that a warm-up learns from. Raises `ModelError` when there is none."""
     with using_adapter(policy, None):
-        kept = filtered_sets(policy, setup, setup.pool[: setup.settings.warm_up_queries], progress)
+        kept = filtered_sets(policy, setup, setup.queries[: setup.settings.warm_up_queries], progress)
     if not kept:
         raise ModelError(
             "No self-written set of the warm-up led to a right answer. Raise training.warm_up_queries, or set it to"
@@ -336,12 +335,12 @@ def training_facts(
         "task": recipe.task,
         "k": recipe.k,
         "languages": languages,
-        "own_languages": [code for code in languages if code in recipe.languages],
+        "own_languages": recipe.own_languages,
         "seed": seed,
         "settings": {key: settings[key] for key in SETTINGS_OF[name]},
         "vocabulary": recipe.vocabulary,
         "label_words": recipe.label_words,
-        "writing_seeds": seed_languages(recipe),
+        "writing_seeds": recipe.seed_languages,
         "dtype": recipe.dtype,
     }
     # the policy may be a folder: its name stays, and what lies in it counts
@@ -407,11 +406,11 @@ def train_adapter(
 
 # %% ../../nbs/closed_loop/06_trainers.ipynb #eaf3a214
 def adapters_of(
-    methods: Sequence[str],  # names of methods
+    policies: Sequence[str],  # trained policies that are needed: some of warm_up, trained, sft
     settings: TrainingSettings,  # of the training
 ) -> list[str]:
-    """Return the adapters that some methods need, parents first. Raises `RecipeError`."""
-    needed = trained_policies(methods)
+    """Return the adapters of some policies, parents first. Raises `RecipeError`."""
+    needed = list(policies)
     if "trained" in needed and settings.warm_up_queries and "warm_up" not in needed:
         needed.insert(0, "warm_up")
     if "warm_up" in needed and not settings.warm_up_queries:
@@ -435,7 +434,7 @@ def train_study(
 ) -> dict[str, Path]:
     """Train the adapters that a recipe's methods need; return the folder of each. Finished ones are kept."""
     done = {}
-    for name in adapters_of(recipe.methods, recipe.training_settings):
+    for name in adapters_of(recipe.trained_policies, recipe.training_settings):
         parent = parent_of(name, recipe)
         start = done[parent] / "adapter" if parent else None
         done[name] = train_adapter(name, recipe, Path(folder) / name, seed, start, progress)
