@@ -129,7 +129,7 @@ _PARTS += """
     preference_trainers croco.online_trainers: stop_at_line_end train_grpo train_online_dpo
     preference_trainers croco.trainers: live=run_preference_training LOG_COLUMNS=PREFERENCE_LOG_COLUMNS
     preference_trainers croco.trainers: LOG_NAMES=PREFERENCE_LOG_NAMES
-    preference_trainers gone: shared_arguments
+    preference_trainers training.arguments: shared_arguments=trainer_arguments
     preference_trainers training.around_trl: around_trl project_answers_only quiet_bars tokenizers_by_name
     preference_trainers training.checkpoints: last_whole_checkpoint
     preference_trainers training.life: undisturbed_randomness
@@ -188,9 +188,9 @@ _PARTS += """
     tasks tasks.shipped_tasks: SHIPPED=SHIPPED_TASKS udhr_texts
     tasks tasks.task: Example SPLITS Task
     trainers closed_loop.trainers: LOG_COLUMNS=TRAINING_LOG_COLUMNS
-    trainers gone: ProgressCallback run_trainer
     trainers training.arguments: trainer_arguments
     trainers training.gradients: LossTrainer
+    trainers training.life: ProgressCallback=LifeCallback run_trainer=run_training
     translation gone: shipped_translator transformers_engine vllm_engine
     variants gone: shared_training
     variants recipe.recipe: varied=Recipe.with_values
