@@ -10,7 +10,8 @@ from xicl_study.recipe.recipe import load_recipe
 def test_the_closed_loop_gives_what_it_gave(tmp_path):
     from xicl_study.closed_loop.answering import run_methods
     from xicl_study.closed_loop.trainers import train_study
-    from xicl_study.evaluation.results import comparisons_table, results_table
+    from xicl_study.evaluation.differences import comparisons_table
+    from xicl_study.evaluation.means import results_table
 
     recipe = load_recipe("smoke")
     with contextlib.redirect_stdout(io.StringIO()):
