@@ -16,6 +16,7 @@ from xicl_study.models.adapters import add_adapter
 from xicl_study.models.hardware import choose_device
 from xicl_study.models.policy import locate_model, Policy
 from xicl_study.closed_loop.objective import closed_loop_parts, make_training_setup, write_sets
+from xicl_study.recipe.recipe import recipe_of
 from xicl_study.training.life import add_gradients
 from xicl_study.tasks.prompts import (
     answer_prompt,
@@ -150,31 +151,26 @@ def matrix_throughput(dtype=torch.float32):
 
 def compare_training(policy, name, languages, n_queries, n_sets, k):
     """Print an optimiser step's time beside its arithmetic at the measured matrix throughput."""
-    recipe = {
-        "task": "emoji-topic",
-        "policy": name,
-        "languages": languages,
-        "k": k,
-        "training": {"queries_per_step": n_queries, "samples_per_query": n_sets, "policy_queries": 0},
-    }
-    course = make_training_setup(policy, recipe, seed=0)
+    values = {"task": "emoji-topic", "policy": name, "languages": languages, "k": k}
+    training = {"queries_per_step": n_queries, "samples_per_query": n_sets, "policy_queries": 0}
+    setup = make_training_setup(policy, recipe_of({**values, "training": training}), seed=0)
     add_adapter(policy, "default")
     body = sum(
         parameter.numel()
         for parameter_name, parameter in policy.causal.named_parameters()
         if ".layers." in parameter_name and "lora_" not in parameter_name
     )
-    examples = course.pool[:n_queries]
-    writing, sets = timed(lambda: write_sets(policy, course, examples, n_sets, seed=0))
+    examples = setup.queries[:n_queries]
+    writing, sets = timed(lambda: write_sets(policy, setup, examples, n_sets, seed=0))
 
     def step():
-        add_gradients(policy, closed_loop_parts(policy, course, examples, sets))
+        add_gradients(policy, closed_loop_parts(policy, setup, examples, sets))
         policy.model.zero_grad()
 
     learning, _ = timed(step)
     written = sum(len(item.tokens) for item in sets)
     prompts = sum(
-        len(policy.encode(answer_prompt(course.template, item.demonstrations, examples[item.query].input)))
+        len(policy.encode(answer_prompt(setup.template, item.demonstrations, examples[item.query].input)))
         for item in sets
     )
     queries = sum(len(item.context) for item in sets[::n_sets])

@@ -248,7 +248,7 @@ def draw_picture(
     """Draw accuracies beside what the demonstrations add to the trained policy."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
-    from xicl_study.recipe.method_table import method_info
+    from xicl_study.recipe.method_table import method_of
     from xicl_study.report.style import GROUP_COLOURS, GROUP_MARKERS, new_figure, save_figure, use_style
 
     use_style()
@@ -259,11 +259,11 @@ def draw_picture(
     figure, axes = new_figure(9.5, 2.9, 1, 2, width_ratios=(4, 3))
     left, right = axes[0]
     for panel, rows, titles in (
-        (left, numbers[0], [method_info(name).title for name in ACCURACY]),
+        (left, numbers[0], [method_of(name).title for name in ACCURACY]),
         (right, numbers[1], INSTEAD),
     ):
         for place, (name, value, low, high) in enumerate(rows):
-            group = method_info(name).group
+            group = method_of(name).group
             panel.errorbar(
                 value,
                 -place,

@@ -19,6 +19,8 @@ HEAVY = (
     "snakemake",
     "papermill",
     "rich",
+    "yaml",
+    "jinja2",
 )
 
 

@@ -24,12 +24,11 @@ class UnknownNameError(StudyError):
 
         known = sorted(map(str, known))
         close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
-        advice = (
-            f" Did you mean {', '.join(close)}?"
-            if close
-            else f" Known: {', '.join(known[:12])}{' …' if len(known) > 12 else ''}."
-        )
-        super().__init__(f"Unknown {kind} {str(name)!r}.{advice}{' ' + hint if hint else ''}")
+        if close:
+            advice = f"Did you mean {', '.join(close)}?"
+        else:
+            advice = f"Known: {', '.join(known[:12])}{' …' if len(known) > 12 else ''}."
+        super().__init__(" ".join([f"Unknown {kind} {str(name)!r}.", advice, *([hint] if hint else [])]))
 
 
 class RecipeError(StudyError):

@@ -16,19 +16,20 @@ MODULES = dict(
     adapters=models.adapters agreement=evaluation.consistency answer_language=evaluation.answer_language
     calibration=inference.calibration candidates=inference.candidates croco_data=croco.pipeline
     croco_figures=report.croco_figures croco_results=croco.results croco_settings=recipe.croco_settings
-    croco_systems=croco.systems diagnostics=closed_loop.diagnostics embedding_quality=evaluation.embedding_quality
-    engines=inference.answers evaluation=evaluation.statistics experiment_figures=report.experiment_figures
-    experiment_report=report.experiment_page experiments=closed_loop.experiments figures=report.style
-    fonts=report.fonts gallery=report.gallery generators=inference.sampling human_eval=human_evaluation.cells
-    instructions=tasks.instructions judging=evaluation.judges languages=tasks.languages losses=closed_loop.losses
-    methods=closed_loop.answering models=models.embedded objective=closed_loop.objective pages=report.page
-    panels=human_evaluation.panels preference_rows=croco.rows preference_trainers=croco.trainers
-    preferences=croco.pairs prompts=tasks.prompts raters=human_evaluation.simulated_raters
-    rating_report=human_evaluation.rating_figures rating_tables=human_evaluation.rater_checks
-    ratings=human_evaluation.import_ratings report=report.main_page report_parts=report.notebook_pages
-    reward=closed_loop.rewards reward_models=croco.reward_models runner=study.runner scoring=inference.scoring
-    selectors=closed_loop.selectors settings=recipe.preference_settings stages=study.experiments steps=study.steps
-    storage=files study=recipe.recipe tasks=tasks.task trainers=closed_loop.trainers translation=tasks.translation
+    croco_systems=croco.systems diagnostics=closed_loop.diagnostics
+    embedding_quality=evaluation.embedding_quality engines=inference.answers evaluation=evaluation.statistics
+    experiment_figures=report.experiment_figures experiment_report=report.experiment_page
+    experiments=closed_loop.experiments figures=report.style fonts=report.fonts gallery=report.gallery
+    generators=inference.sampling human_eval=human_evaluation.cells instructions=tasks.instructions
+    judging=evaluation.judges languages=tasks.languages losses=closed_loop.losses methods=closed_loop.answering
+    models=models.embedded objective=closed_loop.objective pages=report.page panels=human_evaluation.panels
+    preference_rows=croco.rows preference_trainers=croco.trainers preferences=croco.pairs prompts=tasks.prompts
+    raters=human_evaluation.simulated_raters rating_report=human_evaluation.rating_figures
+    rating_tables=human_evaluation.rater_checks ratings=human_evaluation.import_ratings report=report.main_page
+    report_parts=report.notebook_pages reward=closed_loop.rewards reward_models=croco.reward_models
+    runner=study.runner scoring=inference.scoring selectors=closed_loop.selectors
+    settings=recipe.preference_settings stages=study.experiments steps=study.steps storage=files
+    study=recipe.recipe tasks=tasks.task trainers=closed_loop.trainers translation=tasks.translation
     typology=tasks.typology variants=closed_loop.variants
     """.split()
 )
@@ -39,15 +40,20 @@ _PARTS = """
     answer_language evaluation.answer_language: Verdict=LanguageVerdict
     answer_language gone: IDENTIFIER identify
     candidates inference.shards: ShardStore
-    croco_data croco.prompts: as_question croco_prompts CrocoPrompts prepare_croco QUESTION_WORDS
-    croco_data gone: PARTS
+    croco_data croco.pipeline: make_pool=make_candidates pool_file=candidate_file read_pools=read_candidates
+    croco_data croco.pipeline: system_pools=system_candidates written=as_written
+    croco_data croco.prompts: as_question prepare_croco QUESTION_WORDS
+    croco_data gone: croco_prompts CrocoPrompts PARTS
     croco_data recipe.recipe: trained_languages=Recipe.trained_languages
     croco_results evaluation.results: COLUMNS=RESULT_COLUMNS tidy
     croco_results report.findings: checkpoint_sentences count_sentences MANY_SYSTEMS verdict_sentences
+    croco_settings gone: NOT_NEGATIVE POSITIVE
+    croco_settings recipe.croco_settings: CHOICES=ABLATED_WORDS NUMBERS=ABLATED_NUMBERS
     croco_settings study.checks: check_croco
     croco_systems croco.systems: answer_language=evaluate_systems
     diagnostics closed_loop.diagnostics: Course=Trend course_of=trend_of
-    engines gone: prompt_tokens write_answers write_tokens
+    engines inference.answers: prompt_tokens=encode_prompt write_answers=write_sampled_answers
+    engines inference.answers: write_tokens=write_answer_tokens
     engines inference.sampling: draw_columns end_tokens sampling_floor SamplingParameters
     engines inference.vllm_engine: VLLMEngine
     engines models.policy: positions_of
@@ -68,21 +74,21 @@ _PARTS = """
     experiments evaluation.predictions: labelled quality_column
     experiments report.findings: summed_up
     figures report.accuracy_figures: key_methods plot_accuracy_by_family plot_accuracy_by_language
+"""
+
+# %% ../nbs/04_moved.ipynb #dddff94a
+_PARTS += """
     figures report.accuracy_figures: plot_accuracy_by_method
     figures report.difference_figures: plot_differences
     figures report.main_figures: alt_text DrawnFigure held_out_languages language_figures study_figures
     figures report.training_figures: plot_training TRAINING_PANELS
     fonts gone: family_letters uncovered use_fonts
-    generators gone: write_answers
+    generators inference.answers: write_answers=write_greedy_answers
     generators inference.decoding: BufferedKeyValues worth_dropping
     generators inference.demonstrations: choose_labels leakage write_demonstrations written_log_probs WrittenSet
     human_eval gone: SHEET_COLUMNS
     human_eval human_evaluation.questionnaire: DIMENSIONS instructions=rater_instructions shown_examples
     human_eval human_evaluation.sheet_writer: read_key
-"""
-
-# %% ../nbs/04_moved.ipynb #dddff94a
-_PARTS += """
     human_eval human_evaluation.sheets: blinded_rows common_answers DEFAULT_SYSTEMS Sheets write_sheets
     human_eval human_evaluation.workbook: write_workbook
     instructions gone: LISTED prompt_sources
@@ -94,23 +100,31 @@ _PARTS += """
     judging evaluation.judges: KINDS=JUDGE_KINDS Question=JudgedPair Verdict=JudgeVerdict
     judging evaluation.win_rates: fit_length_control scaled_lengths sigmoid WIN_COLUMNS win_rates
     methods models.encoders: cached_encoder
-    methods recipe.method_table: ADAPTERS depends_on_seed method_info MethodInfo METHODS OWN TRAINED trained_policies
+    methods recipe.method_table: ADAPTERS depends_on_seed method_info=method_of MethodInfo=Method METHODS
+    methods recipe.method_table: OWN=WRITERS TRAINED trained_policies
     methods recipe.recipe: seed_languages=Recipe.seed_languages
     models models.embedded: check_cache convert_embedded EMBEDDED EmbeddedModel gguf_file install_embedded
     models models.embedded: is_installed print_terms require_installed seal_cache smoke_model
     models models.encoders: hashed_ngrams load_encoder
-    models models.hardware: choose_device DTYPES multiplies_in_bfloat16 release_memory require_memory settle_threads
-    models models.hardware: side_by_side usable_cores
-    models models.policy: GROUPED_ATTENTION grouped_attention load_tokenizer locate_model Policy use_grouped_attention
+    models models.hardware: choose_device DTYPES multiplies_in_bfloat16 release_memory require_memory
+    models models.hardware: settle_threads side_by_side usable_cores
+    models models.policy: GROUPED_ATTENTION grouped_attention load_tokenizer locate_model Policy
+    models models.policy: use_grouped_attention
     models models.prepare: prepare
     objective closed_loop.objective: Course=TrainingSetup make_course=make_training_setup
+    objective closed_loop.objective: training_pool=training_queries
     objective training.life: add_gradients added=summed_parts
     pages gone: PAGE_STYLE
     panels gone: VISIBLE_COLUMNS
+"""
+
+# %% ../nbs/04_moved.ipynb #3a7b6ba6
+_PARTS += """
     panels human_evaluation.label_studio: label_studio_config label_studio_tasks
     panels human_evaluation.panel_design: balanced_orders BROKEN_LIMIT CHECK_TEXT deal_items PanelDesign
     panels human_evaluation.power: detectable_difference items_needed power_lines PowerAssumptions
-    panels human_evaluation.questionnaire: offer_translations panel_instructions=rater_instructions read_translations
+    panels human_evaluation.questionnaire: offer_translations panel_instructions=rater_instructions
+    panels human_evaluation.questionnaire: read_translations
     preference_trainers croco.online_trainers: online_dpo_classes online_sampling online_trainer reward_function
     preference_trainers croco.online_trainers: stop_at_line_end train_grpo train_online_dpo
     preference_trainers croco.trainers: live=run_preference_training LOG_COLUMNS=PREFERENCE_LOG_COLUMNS
@@ -127,10 +141,6 @@ _PARTS += """
     ratings human_evaluation.filled_sheets: decode_text FilledFile read_csv_sheet read_filled read_label_studio
     ratings human_evaluation.filled_sheets: read_workbook_sheet
     ratings human_evaluation.questionnaire: TEXT_COLUMNS
-"""
-
-# %% ../nbs/04_moved.ipynb #3a7b6ba6
-_PARTS += """
     ratings human_evaluation.row_checks: read_score text_difference
     report gone: headline PAGE
     report report.findings: control_sentences in_points
@@ -147,8 +157,12 @@ _PARTS += """
     runner study.screen: BarScreen LineScreen part_of=subject_of step_title
     runner study.snakemake: EngineOptions executor_of run_engine
     runner study.status: is_running run_status
-    scoring inference.rows: attention_masks fill_rows KeyValues pack_rows read_rows read_shared Reader ROW_WIDTH Rows
-    scoring inference.rows: shared_length
+    scoring inference.rows: attention_masks fill_rows KeyValues pack_rows read_rows read_shared Reader ROW_WIDTH
+"""
+
+# %% ../nbs/04_moved.ipynb #3a7b6bb3
+_PARTS += """
+    scoring inference.rows: Rows shared_length
     settings recipe.training_settings: checked_values training_settings TrainingSettings
     stages recipe.recipe: systems_of=Recipe.systems
     stages source_code: CARRIERS code_fingerprint imported_modules
@@ -161,8 +175,8 @@ _PARTS += """
     steps study.reuse: adopt=copy_whole reusable_parts reuse_study STORES
     storage errors: DataError ModelError RecipeError ResourceError StudyError UnknownNameError
     storage fingerprints: fingerprint folder_state sha256 stated_name
-    study recipe.recipe: adapters_needed=Recipe.trained_policies BUILT_IN CORE_METHODS FILE_KEYS load_recipe merge
-    study recipe.recipe: override parse_yaml Recipe recipe_names save_recipe
+    study recipe.recipe: adapters_needed=Recipe.trained_policies BUILT_IN CORE_METHODS FILE_KEYS load_recipe
+    study recipe.recipe: merge override parse_yaml Recipe recipe_names save_recipe
     study study.checks: check_recipe models_of
     tasks gone: OTHER_SPLITS READERS ROLES SAME
     tasks tasks.hub: HUB=HUB_TASKS HubDefinition

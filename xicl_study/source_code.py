@@ -117,8 +117,15 @@ def read_notebook(
 
 
 def _plain_python(body):
-    """Return a cell's Python, without the lines that only IPython understands."""
-    return "\n".join("pass" if line.lstrip().startswith(("%", "!")) else line for line in body.split("\n"))
+    """Return a cell's Python, without what only IPython understands: magics, shell commands, and questions."""
+    if body.startswith("%%"):
+        return "pass"  # a cell in another language
+    lines = body.split("\n")
+    for number, line in enumerate(lines):
+        text = line.strip()
+        if text.startswith(("%", "!")) or text.endswith("?"):
+            lines[number] = line[: len(line) - len(line.lstrip())] + "pass"
+    return "\n".join(lines)
 
 # %% ../nbs/05_source_code.ipynb #ec4b628c
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 import json, os, subprocess, sys, types
 from pathlib import Path
-import pytest, yaml
+import pytest, same_results, yaml
 from conftest import write_notebook
 from xicl_study.recipe.croco_settings import croco_systems
 from xicl_study.study.runner import check_study, run_study
 from xicl_study.study.status import run_status
 from xicl_study.errors import StudyError
 from xicl_study.files import read_json, read_parquet
+from xicl_study.recipe.context import Context
 from xicl_study.recipe.recipe import load_recipe
 
 CANDIDATES = [
@@ -17,12 +18,12 @@ seed: int = 0  # seed
 recipe: str = "croco-smoke"  # recipe
 output: str = "."  # folder""",
     """import os
-from dataclasses import asdict
-from xicl_study.croco.pipeline import make_pool
+from xicl_study.croco.pipeline import make_candidates
 from xicl_study.errors import ModelError
+from xicl_study.recipe.context import Context
 from xicl_study.recipe.recipe import load_recipe
 if language == os.environ.get("FAIL"): raise ModelError("The candidates of this language cannot be written.")
-make_pool(load_recipe(recipe), output, language, seed)""",
+make_candidates(Context(load_recipe(recipe), output, seed), language)""",
 ]
 
 SMALL = {
@@ -99,6 +100,7 @@ def test_croco_smoke_end_to_end(tmp_path):
     command = [sys.executable, "-m", "xicl_study.cli", "run", "--recipe", "croco-smoke", "--output", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert same_results.differences("croco-smoke", same_results.study_tables("croco-smoke", folder)) == []
     results = read_parquet(folder / "results.parquet")
     assert set(results.experiment) == {
         "croco_pairs",
@@ -257,7 +259,7 @@ def test_the_paper_recipes_hold_the_papers_settings(name):
 
 def test_the_paper_recipes_write_candidates_with_vllm(monkeypatch, tmp_path):
     """vLLM's interface, played by a stand-in: what the recipe asks of it, and that its answers are scored."""
-    from xicl_study.croco.pipeline import make_pool
+    from xicl_study.croco.pipeline import make_candidates
     from xicl_study.models.embedded import smoke_model
 
     asked = {}
@@ -301,7 +303,7 @@ def test_the_paper_recipes_write_candidates_with_vllm(monkeypatch, tmp_path):
     monkeypatch.setattr("xicl_study.models.policy.load_tokenizer", lambda name: LLM(name, False).get_tokenizer())
     # what EuroLLM-9B-Instruct's configuration says
     monkeypatch.setattr("xicl_study.inference.vllm_engine.stated_positions", lambda *_: 4096)
-    pool = make_pool(recipe, tmp_path, "de")
+    pool = make_candidates(Context(recipe, tmp_path), "de")
     assert len(pool) == 2 * 64 and pool.reward.notna().all() and asked["model"] == "utter-project/EuroLLM-9B-Instruct"
     assert asked["max_model_len"] == 4096, "prompt and answer together are no longer than the model reads"
     assert (
@@ -503,7 +505,7 @@ def test_own_files_are_read_before_anything_is_trained(tmp_path, monkeypatch, ke
         for name, value in {"validation_prompts": 0, "question_kinds": [], key: "given.csv", **more}.items()
     }
     with pytest.raises(StudyError) as caught:
-        prepare_croco(load_recipe("croco-smoke", overrides=overrides))
+        prepare_croco(Context(load_recipe("croco-smoke", overrides=overrides), tmp_path))
     assert part in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -520,7 +522,7 @@ def test_a_damaged_file_of_prompts_is_not_taken_for_an_empty_one(monkeypatch):
 
     monkeypatch.setattr(croco_data, "load_instructions", damaged)
     with pytest.raises(DataError, match="is damaged"):
-        croco_data.croco_prompts(load_recipe("croco-smoke"))
+        croco_data.evaluation_prompts(load_recipe("croco-smoke"))
 
 
 def test_dry_run_lists_the_stages(croco):

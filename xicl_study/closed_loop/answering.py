@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Bench', 'studied_texts', 'load_bench_policy', 'retrieved_demonstrations', 'own_demonstrations', 'demonstrations_for',
-           'score_queries', 'estimated_prior', 'run_method', 'run_methods']
+           'score_queries', 'estimated_prior', 'run_method', 'answer_queries', 'run_methods']
 
 # %% ../../nbs/closed_loop/04_answering.ipynb #de349088
 import time
@@ -17,16 +17,8 @@ import pandas as pd
 
 from ..errors import RecipeError
 from ..models.encoders import cached_encoder
+from ..recipe.method_table import ADAPTERS, depends_on_seed, Method, method_of, METHODS, TRAINED, WRITERS
 from ..recipe.recipe import Recipe
-from xicl_study.recipe.method_table import (
-    ADAPTERS,
-    depends_on_seed,
-    method_info,
-    MethodInfo,
-    METHODS,
-    OWN,
-    TRAINED,
-)
 
 # %% ../../nbs/closed_loop/04_answering.ipynb #9504c3fd
 class Bench:
@@ -35,68 +27,59 @@ class Bench:
     def __init__(
         self,
         policy,  # a loaded `Policy` with the adapters that the methods need
-        recipe: Recipe,  # a resolved recipe
+        recipe: Recipe,
         language: str,  # BCP-47 code
         seed: int = 0,  # of chance demonstrations and of writing
         note: str = "",  # a line that stands before every prompt behind which an answer is scored
     ):
         from xicl_study.inference.sampling import study_vocabulary
-        from xicl_study.tasks.prompts import seed_demonstrations, template_of
         from xicl_study.tasks.load_task import load_task
+        from xicl_study.tasks.prompts import seed_demonstrations, template_of
 
         self.policy, self.recipe, self.language, self.seed, self.note = policy, recipe, language, seed, note
         self.task = load_task(recipe.task)
-        self.template = template_of(self.task.name)
+        self.template, self.encode = template_of(self.task.name), cached_encoder(recipe.encoder)
         self.guided = self.task.kind == "choice" and bool(self.task.labels)
-        self.words = list(self.task.label_words(language, recipe.label_words)) if self.guided else []
-        self.seeds = seed_demonstrations(self.task, recipe.seed_languages) if self.guided else []
-        self.encode = cached_encoder(recipe.encoder)
-        self.pools, self.written, self.shown = {}, {}, {}
-        self.vocabulary: Any = (
-            study_vocabulary(
-                policy,
-                studied_texts(self.task, recipe, [language, *recipe.trained_languages], [language]),
-            )
-            if self.guided
-            else None
-        )
+        self.selectors, self.written = {}, {}  # what was made already
+        self.words: list[str] = []
+        self.seeds: list = []
+        self.vocabulary: Any = None
+        if self.guided:
+            self.words = list(self.task.label_words(language, recipe.label_words))
+            self.seeds = seed_demonstrations(self.task, recipe.seed_languages)
+            texts = studied_texts(self.task, recipe, [language, *recipe.trained_languages], [language])
+            self.vocabulary = study_vocabulary(policy, texts)
 
     def word_of(self, example, language=None):
         """Return how an example's output is written: a label word, or the text itself."""
         if not self.guided:
             return example.output
-        words = (
-            self.words
-            if language in (None, self.language)
-            else self.task.label_words(language, self.recipe.label_words)
-        )
+        words: Sequence[str] = self.words
+        if language not in (None, self.language):
+            words = list(self.task.label_words(language, self.recipe.label_words))
         return words[self.task.labels.index(example.output)]
 
 # %% ../../nbs/closed_loop/04_answering.ipynb #9504c301
 def studied_texts(
-    task,  # a task with labels
+    task,  # with labels
     recipe: Recipe,  # its `vocabulary` decides
     languages: Sequence[str],  # BCP-47 codes
     written: Sequence[str] = (),  # those in which the policy will write, when they are fewer
 ) -> list[str] | dict[str, list[str]] | None:
-    """Return the training inputs whose tokens are the vocabulary: of all languages together ("study"), of each language
-    ("language"), or None ("full").
-    """
+    """Return the training inputs whose tokens may be written: of all languages, of each language, or None for all."""
     how = recipe.vocabulary
     if how == "full":
         return None
-    texts = {
-        code: [example.input for example in task.examples(code, "train")]
-        for code in sorted(set(written if written and how == "language" else languages) & set(task.languages))
-    }
+    codes = set(written if written and how == "language" else languages) & set(task.languages)
+    texts = {code: [example.input for example in task.examples(code, "train")] for code in sorted(codes)}
     return texts if how == "language" else [text for group in texts.values() for text in group]
 
 # %% ../../nbs/closed_loop/04_answering.ipynb #9504c302
 def load_bench_policy(
-    recipe: Recipe,  # a resolved recipe
+    recipe: Recipe,
     training: str | Path | None,  # folder of the training step; None when no adapter is needed
 ):
-    """Load the recipe's policy with the adapters that its methods need. Raises `ModelError`."""
+    """Load the recipe's policy with the adapters that its methods need. Raises `ModelError` and `RecipeError`."""
     from xicl_study.models.adapters import load_adapter
     from xicl_study.models.hardware import settle_threads
     from xicl_study.models.policy import Policy
@@ -113,30 +96,23 @@ def load_bench_policy(
 
 # %% ../../nbs/closed_loop/04_answering.ipynb #943ff5f6
 def retrieved_demonstrations(
-    bench: Bench,  # its pools are used
+    bench: Bench,
     selector: str,  # "random", "bm25", "dense" or "diverse_dense"
-    pool: str,  # "target" or "english"
+    source: str,  # whose training items are the pool: of the "target" language or the "english" ones
     queries: Sequence,  # `Example`s
 ) -> list[list]:
     """Return the demonstrations that a selector chooses for each query, best last."""
-    from xicl_study.tasks.prompts import Demonstration
     from xicl_study.closed_loop.selectors import demonstration_pool, make_selector
+    from xicl_study.tasks.prompts import Demonstration
 
-    key = (selector, pool)
-    if key not in bench.pools:
-        found = demonstration_pool(
-            bench.task,
-            bench.language,
-            pool,
-            limit=bench.recipe.training_settings.items_per_language or None,
-        )
-        bench.pools[key] = make_selector(selector, found, encode=bench.encode, seed=bench.seed)
-    chosen = bench.pools[key].select_many(list(queries), bench.recipe.k)
+    if (selector, source) not in bench.selectors:
+        # a training that sees few items leaves the retrievers no more of them
+        limit = bench.recipe.training_settings.items_per_language or None
+        pool = demonstration_pool(bench.task, bench.language, source, limit=limit)
+        bench.selectors[selector, source] = make_selector(selector, pool, encode=bench.encode, seed=bench.seed)
+    chosen = bench.selectors[selector, source].select_many(list(queries), bench.recipe.k)
     return [
-        [
-            Demonstration(example.input, bench.word_of(example, example.language), example.language)
-            for example in examples
-        ]
+        [Demonstration(each.input, bench.word_of(each, each.language), each.language) for each in examples]
         for examples in chosen
     ]
 
@@ -147,9 +123,6 @@ def own_demonstrations(
     queries: Sequence,  # `Example`s
 ) -> list[list]:
     """Return the demonstrations that a policy writes for each query, written once per writer and query."""
-    from xicl_study.inference.demonstrations import choose_labels, write_demonstrations
-    from xicl_study.models.adapters import using_adapter
-
     if not bench.guided:
         raise RecipeError(
             f"The task {bench.task.name} has no label set, so no demonstrations can be written behind labels. Use"
@@ -157,72 +130,80 @@ def own_demonstrations(
         )
     missing = [query for query in queries if (who, query.id) not in bench.written]
     if missing:
-        settings, scores = bench.recipe.training_settings, None
-        with using_adapter(bench.policy, ADAPTERS[who]):
-            if settings.labels == "likely":
-                scores = score_queries(bench, [[]] * len(missing), missing)
-            labels = choose_labels(
-                bench.words, len(missing), 1, bench.recipe.k, settings.labels, scores, seed=bench.seed
-            )
-            sets = write_demonstrations(
-                bench.policy,
-                bench.template,
-                bench.seeds,
-                [query.input for query in missing],
-                [bench.language] * len(missing),
-                labels,
-                bench.vocabulary,
-                temperature=settings.temperature,
-                top_k=settings.top_k or None,
-                max_tokens=settings.max_tokens,
-                seed=bench.seed,
-            )
-        for item in sets:
+        for item in _written_sets(bench, who, missing):
             bench.written[who, missing[item.query].id] = item.demonstrations
     return [bench.written[who, query.id] for query in queries]
 
+
+def _written_sets(bench: Bench, who, queries):
+    """Let a policy write one set of demonstrations for each query."""
+    from xicl_study.inference.demonstrations import choose_labels, write_demonstrations
+    from xicl_study.models.adapters import using_adapter
+
+    settings, k = bench.recipe.training_settings, bench.recipe.k
+    with using_adapter(bench.policy, ADAPTERS[who]):
+        scores = None
+        if settings.labels == "likely":
+            scores = score_queries(bench, [[]] * len(queries), queries)
+        labels = choose_labels(bench.words, len(queries), 1, k, settings.labels, scores, seed=bench.seed)
+        return write_demonstrations(
+            bench.policy,
+            bench.template,
+            bench.seeds,
+            [query.input for query in queries],
+            [bench.language] * len(queries),
+            labels,
+            bench.vocabulary,
+            temperature=settings.temperature,
+            top_k=settings.top_k or None,
+            max_tokens=settings.max_tokens,
+            seed=bench.seed,
+        )
+
 # %% ../../nbs/closed_loop/04_answering.ipynb #943ff502
 def demonstrations_for(
-    bench: Bench,  # of one language
-    method: MethodInfo,  # a row of the table
+    bench: Bench,
+    method: Method,  # a row of the table
     queries: Sequence,  # `Example`s
 ) -> list[list]:
     """Return each query's demonstrations under a method."""
     if method.demonstrations == "none" or bench.recipe.k == 0:
         return [[] for _ in queries]
-    if method.demonstrations in OWN:
+    if method.demonstrations in WRITERS:
         return own_demonstrations(bench, method.demonstrations, queries)
-    return retrieved_demonstrations(bench, method.demonstrations, method.pool, queries)
+    return retrieved_demonstrations(bench, method.demonstrations, method.retrieved_from, queries)
 
 # %% ../../nbs/closed_loop/04_answering.ipynb #5ad749eb
+def _prompts(bench: Bench, demonstrations, queries):
+    """Return the text behind which each query is answered."""
+    from xicl_study.tasks.prompts import answer_prompt
+
+    return [
+        bench.note + answer_prompt(bench.template, demos, query.input)
+        for demos, query in zip(demonstrations, queries, strict=True)
+    ]
+
+
 def score_queries(
     bench: Bench,  # whose policy answers, with the adapter that is on
     demonstrations: Sequence,  # one list per query
     queries: Sequence,  # `Example`s
 ) -> np.ndarray:
     """Return log p(choice | demonstrations, query), renormalised over the choices [queries, choices]."""
-    from xicl_study.tasks.prompts import answer_prompt, answers
     from xicl_study.inference.calibration import log_normalise
     from xicl_study.inference.scoring import score_choices
+    from xicl_study.tasks.prompts import answers
 
-    prompts = [
-        bench.note + answer_prompt(bench.template, demos, query.input)
-        for demos, query in zip(demonstrations, queries, strict=True)
-    ]
-    scores = score_choices(
-        bench.policy, prompts, [answers(bench.words or query.choices) for query in queries], relative=True
-    )
-    return log_normalise(scores)
+    choices = [answers(bench.words or query.choices) for query in queries]
+    return log_normalise(score_choices(bench.policy, _prompts(bench, demonstrations, queries), choices, relative=True))
 
 
 def estimated_prior(
-    bench: Bench,  # of one language
-    method: MethodInfo,  # the method that is calibrated
+    bench: Bench,
+    method: Method,  # that is calibrated
     n_items: int,  # unlabelled inputs of the validation split; 0 for no calibration
 ) -> np.ndarray | None:
-    """Return the log of the mean predicted distribution over unlabelled validation inputs [choices]; None where labels
-    have no fixed meaning.
-    """
+    """Return the log of the mean predicted distribution over unlabelled inputs [choices]; None without a label set."""
     from xicl_study.inference.calibration import contextual_prior
     from xicl_study.models.adapters import using_adapter
 
@@ -235,103 +216,110 @@ def estimated_prior(
 
 # %% ../../nbs/closed_loop/04_answering.ipynb #b2f44b31
 def run_method(
-    bench: Bench,  # of one language
-    name: str,  # a method's name
+    bench: Bench,
+    name: str,  # of a method
 ) -> pd.DataFrame:
-    """Answer the items of one language by one method; return one row per item, in the columns that `evaluation` reads."""
-    from xicl_study.inference.calibration import calibrate
-    from xicl_study.evaluation.metrics import chrf, exact_match
-    from xicl_study.inference.answers import write_greedy_answers
-    from xicl_study.inference.demonstrations import leakage
+    """Answer the items of one language by one method; return one row per item."""
     from xicl_study.models.adapters import using_adapter
-    from xicl_study.tasks.prompts import answer_prompt
-    from xicl_study.closed_loop.rewards import set_diversity
 
-    method, recipe, started = method_info(name), bench.recipe, time.perf_counter()
+    method, recipe, started = method_of(name), bench.recipe, time.perf_counter()
     items = bench.task.examples(bench.language, recipe.split, limit=recipe.test_items, seed=0)
     demonstrations = demonstrations_for(bench, method, items)
-    scores = calibrated = prior = None
     with using_adapter(bench.policy, ADAPTERS[method.policy]):
-        if bench.task.kind == "choice":
-            scores = score_queries(bench, demonstrations, items)
-            choices = [list(bench.task.labels) or list(item.choices) for item in items]
-            given = [options[best] for options, best in zip(choices, scores.argmax(axis=1))]
-        else:
-            given = write_greedy_answers(
-                bench.policy,
-                [
-                    bench.note + answer_prompt(bench.template, demos, item.input)
-                    for demos, item in zip(demonstrations, items)
-                ],
-            )
+        given, scores = answer_queries(bench, demonstrations, items)
     seconds = (time.perf_counter() - started) / max(1, len(items))
+    # calibration asks the policy once more; that is no part of what an answer costs
+    prior = None
     if scores is not None:
         prior = estimated_prior(bench, method, recipe.evaluation.get("calibration_items", 0))
-    if scores is not None and prior is not None:
+    facts = {
+        "task": bench.task.name,
+        "language": bench.language,
+        "method": name,
+        "k": recipe.k if items and demonstrations[0] else 0,
+        "seed": bench.seed,
+        "item": [item.id for item in items],
+        "input": [item.input for item in items],
+        "gold": [item.output for item in items],
+    }
+    facts |= _answer_columns(bench, items, given, scores, prior)
+    facts |= _demonstration_columns(bench, items, demonstrations)
+    return pd.DataFrame({**facts, "seconds": seconds})
+
+
+def answer_queries(
+    bench: Bench,  # whose policy answers, with the adapter that is on
+    demonstrations: Sequence,  # one list per query
+    queries: Sequence,  # `Example`s
+) -> tuple[list[str], np.ndarray | None]:
+    """Return the answers to queries and, where there are choices, their log-probabilities [queries, choices]."""
+    from xicl_study.inference.answers import write_greedy_answers
+
+    if bench.task.kind != "choice":
+        return write_greedy_answers(bench.policy, _prompts(bench, demonstrations, queries)), None
+    scores = score_queries(bench, demonstrations, queries)
+    choices = [list(bench.task.labels) or list(query.choices) for query in queries]
+    return [options[best] for options, best in zip(choices, scores.argmax(axis=1))], scores
+
+# %% ../../nbs/closed_loop/04_answering.ipynb #45cols01
+def _answer_columns(bench: Bench, items, given, scores, prior):
+    """Return the answers of a method, raw and calibrated, and how good they are."""
+    from xicl_study.evaluation.metrics import chrf, exact_match
+    from xicl_study.inference.calibration import calibrate
+
+    gold = [item.output for item in items]
+    columns = {
+        "prediction": given,
+        "correct": [float(answer == right) for answer, right in zip(given, gold)],
+        "prediction_calibrated": [None] * len(items),
+        "correct_calibrated": float("nan"),
+        "chrf": float("nan"),
+        "log_probs": None,
+        "log_probs_calibrated": None,
+    }
+    if scores is None:
+        columns["correct"] = [exact_match(answer, right) for answer, right in zip(given, gold)]
+        columns["chrf"] = [chrf(answer, right) for answer, right in zip(given, gold)]
+        return columns
+    columns["log_probs"] = list(scores)
+    if prior is not None:
         calibrated = calibrate(scores, prior)
-    has_demonstrations = bool(items) and bool(demonstrations[0])
-    spread = set_diversity(bench.policy, demonstrations).tolist() if has_demonstrations else [float("nan")] * len(items)
-    right = (
-        [float(answer == item.output) for answer, item in zip(given, items)]
-        if scores is not None
-        else [exact_match(answer, item.output) for answer, item in zip(given, items)]
-    )
-    chosen = (
-        [bench.task.labels[best] for best in calibrated.argmax(axis=1)]
-        if calibrated is not None
-        else [None] * len(items)
-    )
-    return pd.DataFrame(
-        {
-            "task": bench.task.name,
-            "language": bench.language,
-            "method": name,
-            "k": recipe.k if has_demonstrations else 0,
-            "seed": bench.seed,
-            "item": [item.id for item in items],
-            "input": [item.input for item in items],
-            "gold": [item.output for item in items],
-            "prediction": given,
-            "correct": right,
-            "prediction_calibrated": chosen,
-            "correct_calibrated": (
-                [float(label == item.output) for label, item in zip(chosen, items)]
-                if calibrated is not None
-                else float("nan")
-            ),
-            "chrf": (
-                [chrf(answer, item.output) for answer, item in zip(given, items)] if scores is None else float("nan")
-            ),
-            "log_probs": list(scores) if scores is not None else None,
-            "log_probs_calibrated": list(calibrated) if calibrated is not None else None,
-            "demonstrations": [
-                [{"input": demo.input, "output": demo.output, "language": demo.language} for demo in demos]
-                for demos in demonstrations
-            ],
-            "diversity": spread,
-            "leakage": (
-                [leakage(demos, item.input) for demos, item in zip(demonstrations, items)]
-                if has_demonstrations
-                else float("nan")
-            ),
-            "seconds": seconds,
-        }
-    )
+        chosen = [bench.task.labels[best] for best in calibrated.argmax(axis=1)]
+        columns["prediction_calibrated"] = chosen
+        columns["correct_calibrated"] = [float(label == right) for label, right in zip(chosen, gold)]
+        columns["log_probs_calibrated"] = list(calibrated)
+    return columns
+
+
+def _demonstration_columns(bench: Bench, items, demonstrations):
+    """Return the demonstrations of a method, how different they are, and how many repeat their query."""
+    from xicl_study.closed_loop.rewards import set_diversity
+    from xicl_study.inference.demonstrations import leakage
+
+    fields = ("input", "output", "language")
+    columns = {
+        "demonstrations": [
+            [{name: getattr(demo, name) for name in fields} for demo in demos] for demos in demonstrations
+        ],
+        "diversity": float("nan"),
+        "leakage": float("nan"),
+    }
+    if items and demonstrations[0]:
+        columns["diversity"] = set_diversity(bench.policy, demonstrations).tolist()
+        columns["leakage"] = [leakage(demos, item.input) for demos, item in zip(demonstrations, items)]
+    return columns
 
 # %% ../../nbs/closed_loop/04_answering.ipynb #b2f44b01
 def run_methods(
-    recipe: Recipe,  # a resolved recipe
+    recipe: Recipe,
     language: str,  # BCP-47 code
     seed: int = 0,  # of chance demonstrations and of writing
     training: str | Path | None = None,  # folder of the training step
     progress: Callable | None = None,  # called with (done, total, note)
     policy=None,  # a loaded policy with its adapters; loaded when None
 ) -> pd.DataFrame:
-    """Run all methods of a recipe in one language; return their predictions in one table.
-
-    Methods without chance run with the first seed only.
-    """
-    methods = [name for name in recipe.methods if depends_on_seed(method_info(name)) or seed == recipe.first_seed]
+    """Run all methods of a recipe in one language; return their predictions in one table."""
+    methods = [name for name in recipe.methods if depends_on_seed(method_of(name)) or seed == recipe.first_seed]
     bench = Bench(policy or load_bench_policy(recipe, training), recipe, language, seed)
     tables = []
     for number, name in enumerate(methods):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SIGNATURES', 'FAILING_SETTINGS', 'SHOWS_AS', 'Thresholds', 'Finding', 'Trend', 'trend_of', 'diagnose',
-           'findings_table', 'recognised', 'failing_settings']
+           'findings_table', 'failing_settings', 'recognised']
 
 # %% ../../nbs/closed_loop/07_diagnostics.ipynb #bac96ba6
 import math
@@ -104,6 +104,16 @@ class Trend:
     standard_error: float  # of their difference
 
 
+def _moved(trend: Trend | None, least: float) -> bool:
+    """Tell whether a series moved by more than so many standard errors."""
+    if trend is None:
+        return False
+    if trend.standard_error > 0:
+        return abs(trend.last - trend.first) > least * trend.standard_error
+    # no spread at all, or one step at each end
+    return trend.last != trend.first
+
+
 def trend_of(
     log: pd.DataFrame,  # one row per optimiser step
     column: str,  # which series
@@ -119,83 +129,65 @@ def trend_of(
     return Trend(float(first.mean()), float(last.mean()), error)
 
 # %% ../../nbs/closed_loop/07_diagnostics.ipynb #7879a823
-def _moved(course, least):
-    """Whether a series moved by more than so many standard errors."""
-    if course is None:
-        return False
-    return (
-        abs(course.last - course.first) > least * course.standard_error
-        if course.standard_error > 0
-        else course.last != course.first
-    )
-
-
-def _of_the_loss(log, limits):
+def _loss_signatures(log, limits: Thresholds):
+    """Yield what the loss shows: that it diverges, or that nothing moves."""
     loss, reward, answer = (trend_of(log, name, limits.edge) for name in ("loss", "reward", "answer_loss"))
-    finite = np.isfinite(log["loss"]).all() if "loss" in log else True
-    anything = answer or loss
-    if not finite:
+    # the loss that is minimised has a policy gradient in it, whose level means nothing; the answer loss is better
+    judged, what = (answer, "answer loss") if answer else (loss, "loss")
+    if "loss" in log and not np.isfinite(log["loss"]).all():
         yield "diverging", "the loss is no number at some step"
-    elif anything and anything.first > 0 and anything.last > limits.loss_rise * anything.first and _moved(anything, 2):
-        yield (
-            "diverging",
-            f"the {'answer ' if answer else ''}loss went from {anything.first:.2f} to {anything.last:.2f}",
-        )
+    elif judged and judged.first > 0 and judged.last > limits.loss_rise * judged.first and _moved(judged, 2):
+        yield "diverging", f"the {what} went from {judged.first:.2f} to {judged.last:.2f}"
     elif reward and not _moved(reward, limits.plateau) and not _moved(answer, limits.plateau):
         yield (
             "plateau",
-            (
-                f"the reward went from {reward.first:.3f} to {reward.last:.3f}, within {limits.plateau:g} standard"
-                f" error(s) ({reward.standard_error:.3f})"
-            ),
+            f"the reward went from {reward.first:.3f} to {reward.last:.3f}, within {limits.plateau:g} standard error(s)"
+            f" ({reward.standard_error:.3f})",
         )
 
-# %% ../../nbs/closed_loop/07_diagnostics.ipynb #7879a801
-def _of_the_parts(log, limits):
-    kl, share = (
-        trend_of(log, "align_kl", limits.edge),
-        (log["share_accuracy"].dropna() if "share_accuracy" in log else pd.Series(dtype=float)),
-    )
+
+def _part_signatures(log, limits: Thresholds):
+    """Yield what the parts show: ignored demonstrations, a reward of one part, sets or a space that collapsed."""
+    kl = trend_of(log, "align_kl", limits.edge)
     if kl and (kl.last < limits.kl_floor or (kl.last < limits.kl_drop * kl.first and _moved(kl, 2))):
         yield (
             "demonstrations ignored",
             f"the KL of the answers with and without demonstrations went from {kl.first:.3f} to {kl.last:.3f} nats",
         )
-    if len(share):
-        middle = float(share.median())
-        if middle > limits.share:
-            yield "accuracy decides alone", f"accuracy carries {middle:.0%} of the advantage's variance"
-        if middle < 1 - limits.share:
-            yield "diversity decides alone", f"diversity carries {1 - middle:.0%} of the advantage's variance"
+    shares = log["share_accuracy"].dropna() if "share_accuracy" in log else pd.Series(dtype=float)
+    middle = float(shares.median())
+    if middle > limits.share:
+        yield "accuracy decides alone", f"accuracy carries {middle:.0%} of the advantage's variance"
+    if middle < 1 - limits.share:
+        yield "diversity decides alone", f"diversity carries {1 - middle:.0%} of the advantage's variance"
     for column, name, floor, what in (
         ("reward_diversity", "sets all alike", limits.diversity_floor, "diversity"),
         ("coherence", "space collapsed", limits.coherence_floor, "squared distance of inputs and labels"),
     ):
-        course = trend_of(log, column, limits.edge)
-        if course and course.last < floor:
-            yield name, f"the {what} ends at {course.last:.3f}"
+        trend = trend_of(log, column, limits.edge)
+        if trend and trend.last < floor:
+            yield name, f"the {what} ends at {trend.last:.3f}"
 
-
-def _of_the_policy(log, limits):
-    kl, leaks = (trend_of(log, name, limits.edge) for name in ("kl_base", "leakage"))
-    reward, held_out = (
-        trend_of(log, "reward_accuracy", limits.edge),
-        trend_of(log, "accuracy_validation", limits.edge),
-    )
+# %% ../../nbs/closed_loop/07_diagnostics.ipynb #7879a801
+def _policy_signatures(log, limits: Thresholds):
+    """Yield what the policy shows: that it drifts, copies the query, or games the reward."""
+    names = ("kl_base", "leakage", "reward_accuracy", "accuracy_validation")
+    kl, leaks, reward, validation = (trend_of(log, name, limits.edge) for name in names)
     if kl and kl.last > limits.kl_base:
         yield "drifted from the base", f"the KL to the base ends at {kl.last:.2f} nats per token"
     if leaks and leaks.last > limits.leakage:
         yield "query leaks", f"{leaks.last:.0%} of the demonstrations contain the query"
-    if reward and held_out and reward.last > reward.first and held_out.last < held_out.first - limits.accuracy_drop:
+    rises = reward and reward.last > reward.first
+    if rises and validation and validation.last < validation.first - limits.accuracy_drop:
         yield (
             "reward without accuracy",
-            f"validation accuracy went from {held_out.first:.2f} to {held_out.last:.2f} while the reward rose",
+            f"validation accuracy went from {validation.first:.2f} to {validation.last:.2f} while the reward rose",
         )
 
 # %% ../../nbs/closed_loop/07_diagnostics.ipynb #7879a802
 def diagnose(
     log: pd.DataFrame,  # one row per optimiser step, as `log.parquet` holds it
-    thresholds: Thresholds = Thresholds(),  # where a signature begins
+    thresholds: Thresholds = Thresholds(),
     tier_gap: float | None = None,  # accuracy of the high tier minus that of the low tier, where it is known
     agreement: float | None = None,  # share of equal answers across languages, where it is known
 ) -> list[Finding]:
@@ -207,7 +199,8 @@ def diagnose(
         raise DataError("This is no training log: it has no column step, or no row. Pass the table of log.parquet.")
     found = []
     if len(log) >= thresholds.steps:
-        found = [*_of_the_loss(log, thresholds), *_of_the_parts(log, thresholds), *_of_the_policy(log, thresholds)]
+        for signatures in (_loss_signatures, _part_signatures, _policy_signatures):
+            found += signatures(log, thresholds)
     if tier_gap is not None and tier_gap > thresholds.low_resource_gap:
         found.append(("weak low-resource languages", f"the high tier is {tier_gap:.2f} above the low tier"))
     if agreement is not None and agreement < thresholds.agreement:
@@ -216,24 +209,16 @@ def diagnose(
 
 # %% ../../nbs/closed_loop/07_diagnostics.ipynb #7879a803
 def findings_table(
-    findings: dict,  # name of a run -> its findings
+    findings: dict[str, list[Finding]],  # name of a run -> its findings
 ) -> pd.DataFrame:
     """Return the findings of some runs as a table, one row each; a healthy run has one row that says so."""
+    healthy = Finding("none", "", "No signature of a failure crossed its threshold.", "")
+    with_some = {run: found for run, found in findings.items() if found}
+    without = {run: [healthy] for run, found in findings.items() if not found}
     rows = [
-        {"run": run, "finding": each.name, "seen": each.seen, "meaning": each.meaning, "change": each.change}
-        for run, found in findings.items()
+        (run, each.name, each.seen, each.meaning, each.change)
+        for run, found in {**with_some, **without}.items()
         for each in found
-    ]
-    rows += [
-        {
-            "run": run,
-            "finding": "none",
-            "seen": "",
-            "meaning": "No signature of a failure crossed its threshold.",
-            "change": "",
-        }
-        for run, found in findings.items()
-        if not found
     ]
     return pd.DataFrame(rows, columns=["run", "finding", "seen", "meaning", "change"])
 
@@ -265,6 +250,17 @@ FAILING_SETTINGS: dict[str, dict] = {
     "diverging": {"learning_rate": 1.0},
     "plateau": {"learning_rate": 1e-12},
 }
+
+
+def failing_settings(
+    name: str,  # of a signature
+) -> dict:
+    """Return training settings that make a run fail in a named way. Raises `UnknownNameError`."""
+    if name not in FAILING_SETTINGS:
+        raise UnknownNameError("way to fail", name, FAILING_SETTINGS)
+    return {f"training.{key}": value for key, value in FAILING_SETTINGS[name].items()}
+
+# %% ../../nbs/closed_loop/07_diagnostics.ipynb #dab49001
 # what too large steps may look like
 SHOWS_AS = {"diverging": ("diverging", "drifted from the base", "space collapsed")}
 
@@ -275,12 +271,3 @@ def recognised(
 ) -> bool:
     """Tell whether a diagnosis has seen a failure."""
     return bool({each.name for each in findings} & set(SHOWS_AS.get(name, (name,))))
-
-# %% ../../nbs/closed_loop/07_diagnostics.ipynb #dab49001
-def failing_settings(
-    name: str,  # of a signature
-) -> dict:
-    """Return training settings that make a run fail in a named way. Raises `UnknownNameError`."""
-    if name not in FAILING_SETTINGS:
-        raise UnknownNameError("way to fail", name, FAILING_SETTINGS)
-    return {f"training.{key}": value for key, value in FAILING_SETTINGS[name].items()}

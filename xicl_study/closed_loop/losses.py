@@ -17,6 +17,7 @@ def kl_divergence(
     log_q: torch.Tensor,  # [items, choices] natural-log probabilities
 ) -> torch.Tensor:
     """Return KL(p ‖ q) per item, in nats [items]."""
+    # 0 log 0 is 0, and not the NaN that a product of 0 and infinity gives
     return torch.where(log_p > -torch.inf, log_p.exp() * (log_p - log_q), 0.0).sum(dim=1)
 
 
@@ -26,8 +27,9 @@ def alignment_loss(
     detach: str = "without",  # which side gets no gradient: "without", "with" or "none"
     reverse: bool = False,  # KL(without ‖ with) instead
 ) -> torch.Tensor:
-    """Return the alignment loss of each item, in nats [items] (KL with ‖ without: Rojas & Carranza 2024; the options:
-    ours).
+    """Return the alignment loss of each item, in nats [items].
+
+    Source: KL(with ‖ without) by Rojas & Carranza (arXiv 2412.08955); the options are ours.
     """
     if detach not in ("without", "with", "none"):
         raise UnknownNameError("side to detach", detach, ["without", "with", "none"])
@@ -42,8 +44,9 @@ def coherence_loss(
     inputs: torch.Tensor,  # [demonstrations, d] unit vectors of x_i
     outputs: torch.Tensor,  # [demonstrations, d] unit vectors of y_i
 ) -> torch.Tensor:
-    """Return the squared distance of each demonstration's input and output, in [0, 4] [demonstrations] (Rojas &
-    Carranza 2024).
+    """Return the squared distance of each demonstration's input and output, in [0, 4] [demonstrations].
+
+    Source: Rojas & Carranza (arXiv 2412.08955).
     """
     return (inputs - outputs).pow(2).sum(dim=1)
 
@@ -65,7 +68,7 @@ def group_advantages(
     centred = rewards - rewards.mean(dim=1, keepdim=True)
     return centred / (rewards.std(dim=1, keepdim=True, unbiased=False) + epsilon) if scale else centred
 
-
+# %% ../../nbs/closed_loop/02_losses.ipynb #43poli02
 def policy_loss(
     log_probs: torch.Tensor,  # [N] log-probabilities of the chosen tokens, with gradient
     owners: torch.Tensor,  # [N] number of the set that each token belongs to

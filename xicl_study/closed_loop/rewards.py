@@ -30,12 +30,13 @@ def accuracy_reward(
 
 # %% ../../nbs/closed_loop/03_rewards.ipynb #d0141370
 def embed_texts(
-    policy: Policy,  # the model, with gradients where its adapter is trainable
+    policy: Policy,  # with gradients where its adapter is trainable
     texts: Sequence[str],  # n texts
     layer: str = "last",  # "last" hidden layer, or "input" embeddings
     budget: int = 4096,  # tokens read at once
 ) -> torch.Tensor:
     """Return unit vectors of texts [n, d], mean-pooled; the start token does not count."""
+    # a blank in front: a text inside a prompt begins with one, too
     ids = [policy.encode(" " + text, start=layer == "last") for text in texts]
     if layer == "input":
         weights = policy.backbone.get_input_embeddings().weight
@@ -64,23 +65,16 @@ def diversity(
 
 def set_diversity(
     policy: Policy,  # its input embeddings are used
-    sets: Sequence[Sequence[Demonstration]],  # several sets
+    sets: Sequence[Sequence[Demonstration]],
 ) -> torch.Tensor:
     """Return the diversity of each set [sets], from the policy's input embeddings."""
+
+    def of_one(demonstrations):
+        texts = [demo.input for demo in demonstrations]
+        return diversity(embed_texts(policy, texts, layer="input"), texts) if len(texts) > 1 else 0.0
+
     with torch.no_grad():
-        return torch.tensor(
-            [
-                (
-                    diversity(
-                        embed_texts(policy, [demo.input for demo in demos], layer="input"),
-                        [demo.input for demo in demos],
-                    )
-                    if len(demos) > 1
-                    else 0.0
-                )
-                for demos in sets
-            ]
-        )
+        return torch.tensor([of_one(demonstrations) for demonstrations in sets])
 
 # %% ../../nbs/closed_loop/03_rewards.ipynb #04b69d20
 @dataclass(frozen=True)
@@ -114,12 +108,9 @@ def mix_reward(
     total = alpha * accuracy + beta * diversity
 
     def centred(values):
+        # what all sets of a query have in common moves no advantage
         return values - values.mean(dim=1, keepdim=True)
 
-    return Reward(
-        total,
-        accuracy,
-        diversity,
-        float(centred(total).pow(2).mean()),
-        float((centred(alpha * accuracy) * centred(total)).mean()),
-    )
+    variance = float(centred(total).pow(2).mean())
+    covariance = float((centred(alpha * accuracy) * centred(total)).mean())
+    return Reward(total, accuracy, diversity, variance, covariance)

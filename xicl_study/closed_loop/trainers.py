@@ -189,7 +189,7 @@ def _train_one(name, recipe, folder, seed, facts, parent, progress):
         )
     else:
         with using_adapter(policy, None):
-            kept = filtered_sets(policy, course, course.pool[: settings.warm_up_queries], progress)
+            kept = filtered_sets(policy, course, course.queries[: settings.warm_up_queries], progress)
         facts = {**facts, "warm_up_kept": len(kept), "warm_up_queries": settings.warm_up_queries}
         if not kept:
             raise ModelError(

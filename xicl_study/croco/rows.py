@@ -10,6 +10,7 @@ __all__ = ['TABLES', 'check_rows', 'as_turns', 'row_lengths', 'fitting_rows', 'p
 import numpy as np
 import pandas as pd
 
+from .pairs import POOL_COLUMNS
 from ..errors import DataError, ModelError, UnknownNameError
 from ..fingerprints import fingerprint
 from ..models.policy import Policy
@@ -69,7 +70,6 @@ def row_lengths(
     settings: PreferenceSettings,  # its `chat`
 ) -> np.ndarray:
     """Return the tokens of prompt and longest answer [rows], end of the text included."""
-    answers = [name for name in ("chosen", "rejected", "completion") if name in rows]
 
     def length(prompt, answer):
         if not settings.chat:
@@ -77,12 +77,10 @@ def row_lengths(
         turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
         return len(policy.tokenizer.apply_chat_template(turns, return_dict=False)) + 1
 
-    return np.array(
-        [
-            max(length(row["prompt"], row[name]) for name in answers) if answers else length(row["prompt"], "")
-            for row in rows.to_dict("records")
-        ]
-    )
+    columns = [rows[name] for name in ("chosen", "rejected", "completion") if name in rows]
+    # a table of prompts has no answer yet
+    answers = zip(*columns) if columns else [("",)] * len(rows)
+    return np.array([max(length(prompt, answer) for answer in each) for prompt, each in zip(rows.prompt, answers)])
 
 # %% ../../nbs/croco/02_rows.ipynb #0f590402
 def fitting_rows(
@@ -93,15 +91,14 @@ def fitting_rows(
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return the rows that fit and the counts.
 
-    Raises `DataError` for bad rows or when none fits, `ModelError` when turns are wanted and the model has no chat
-    template.
+    Raises `DataError` for bad rows or when none fits, `ModelError` when a model that shall chat has no chat template.
     """
     rows = check_rows(rows, kind)
     if settings.chat and not getattr(policy.tokenizer, "chat_template", None):
         raise ModelError(f"The policy {policy.name!r} has no chat template. Set preference.chat to false.")
-    longest = min(
-        settings.max_length, getattr(policy.config, "max_position_embeddings", None) or settings.max_length
-    ) - (settings.max_new_tokens if kind == "prompts" else 0)
+    readable = getattr(policy.config, "max_position_embeddings", None) or settings.max_length
+    # behind a prompt the answer still has to be written
+    longest = min(settings.max_length, readable) - (settings.max_new_tokens if kind == "prompts" else 0)
     fits = row_lengths(policy, rows, settings) <= longest
     if not fits.any():
         raise DataError(
@@ -158,29 +155,24 @@ def max_reward_rows(
     pool: str = "in_language",  # "in_language": one answer per prompt and language; "all_languages": one per prompt
     reward: str = "reward",  # column of the reward
 ) -> tuple[pd.DataFrame, int]:
-    """Return the answers with the highest reward, the first of equal ones, and how many prompts were skipped because
-    none has a reward.
-    """
-    by = {"in_language": ["prompt_id", "language"], "all_languages": ["prompt_id"]}
-    if pool not in by:
-        raise UnknownNameError("pool", pool, by)
+    """Return the answers with the highest reward, and how many prompts were skipped because none has a reward."""
+    if pool not in POOL_COLUMNS:
+        raise UnknownNameError("pool", pool, POOL_COLUMNS)
     rated = candidates[candidates[reward].notna() & candidates.answer.notna()]
-    best = (
-        rated.loc[rated.groupby(by[pool], sort=False)[reward].idxmax(), ["prompt_id", "language", "answer"]]
-        .rename(columns={"answer": "completion"})
-        .reset_index(drop=True)
-    )
-    return best.assign(prompt=prompt_texts(best, prompts)), int(candidates.groupby(by[pool]).ngroups - len(best))
+    # idxmax names the first of equal ones
+    best_places = rated.groupby(POOL_COLUMNS[pool], sort=False)[reward].idxmax()
+    best = rated.loc[best_places, ["prompt_id", "language", "answer"]].rename(columns={"answer": "completion"})
+    best = best.reset_index(drop=True)
+    skipped = candidates.groupby(POOL_COLUMNS[pool]).ngroups - len(best)
+    return best.assign(prompt=prompt_texts(best, prompts)), int(skipped)
 
-
+# %% ../../nbs/croco/02_rows.ipynb #52split1
 def split_prompts(
     rows: pd.DataFrame,  # with the column prompt_id
-    share: float,  # of the prompts to hold out
+    share: float,  # of the prompts to keep for validation
     seed: int = 0,  # of the split
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return (training, validation) rows; all languages of a prompt lie on one side, and the order of the rows does not
-    matter.
-    """
+    """Return (training, validation) rows."""
     shuffled = sorted(rows.prompt_id.unique(), key=lambda prompt: fingerprint(seed, str(prompt), length=32))
-    held_out = rows.prompt_id.isin(shuffled[: round(share * len(shuffled))])
-    return rows[~held_out].reset_index(drop=True), rows[held_out].reset_index(drop=True)
+    validates = rows.prompt_id.isin(shuffled[: round(share * len(shuffled))])
+    return rows[~validates].reset_index(drop=True), rows[validates].reset_index(drop=True)

@@ -7,7 +7,7 @@ __all__ = ['method_words', 'title_words', 'system_words']
 
 # %% ../../nbs/report/12_plain_words.ipynb #03b390ba
 from ..errors import UnknownNameError
-from ..recipe.method_table import method_info, METHODS
+from ..recipe.method_table import method_of, METHODS
 
 # %% ../../nbs/report/12_plain_words.ipynb #b454ae29
 _WHO = {
@@ -30,7 +30,7 @@ def method_words(
 ) -> str:
     """Return in plain words who answers and which examples it sees."""
     try:
-        method = method_info(name)
+        method = method_of(name)
     except UnknownNameError:
         return name.replace("_", " ")
     if method.policy == "sft":
@@ -40,7 +40,7 @@ def method_words(
     if method.demonstrations in _WHO:
         return f"{_WHO[method.policy]} with {_WHO[method.demonstrations]}'s examples"
     examples = _EXAMPLES[method.demonstrations]
-    if method.pool == "english":
+    if method.retrieved_from == "english":
         examples = examples.replace("with", "with English", 1)
     return f"{_WHO[method.policy]} {examples}"
 

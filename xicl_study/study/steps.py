@@ -61,8 +61,9 @@ def count_prompts(
 ) -> tuple[list[str], dict]:
     """Prepare a study of the preference pipeline; return what was said, and its prompts by language."""
     from xicl_study.croco.prompts import prepare_croco
+    from xicl_study.recipe.context import Context
 
-    return install_models(recipe), prepare_croco(recipe, report_progress, folder)
+    return install_models(recipe), prepare_croco(Context(recipe, folder, progress=report_progress))
 
 # %% ../../nbs/study/09_steps.ipynb #830b910a
 def prepare_study(
