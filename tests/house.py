@@ -209,6 +209,8 @@ class House:
             judge.scan(without_all(self.source(module)), module)
         door = self.root / "xicl_study" / "__init__.py"
         judge.scan(door.read_text(encoding="utf-8") if door.is_file() else "", door.name)
+        door = self.root / "xicl_study" / "__init__.py"
+        judge.scan(door.read_text(encoding="utf-8"), door.name)  # what it gives to users is used
         for path in self.notebooks:
             if path.parent.name in ("tutorials", "data") or "experiments" in path.parts:
                 judge.scan("\n".join(plain_code(source) for source in code_cells(path)), path.name)
@@ -220,8 +222,9 @@ class House:
                 "\n".join(re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)), path.name
             )
         found = judge.get_unused_code(min_confidence=settings["min_confidence"])
-        # an attribute is most often set on an object of another library, which reads it
-        mine = [item for item in found if str(item.filename) in self.modules and item.typ != "attribute"]
+        # an attribute is most often set on an object of another library, which reads it; imports are ruff's to find
+        other = ("attribute", "import")
+        mine = [item for item in found if str(item.filename) in self.modules and item.typ not in other]
         return sorted(f"{item.filename}.{item.name} ({item.typ})" for item in mine)
 
 
