@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TRAINING_LOG_COLUMNS', 'OCCASIONAL_LOG_COLUMNS', 'SETTINGS_OF', 'TRAINING_TITLES', 'closed_loop_arguments',
-           'training_queries', 'closed_loop_config', 'ClosedLoopTrainer', 'warm_up_sets', 'warm_up_trainer',
+           'queries_of_all_steps', 'closed_loop_config', 'ClosedLoopTrainer', 'warm_up_sets', 'warm_up_trainer',
            'fine_tuning_trainer', 'validation_accuracy', 'ValidationCallback', 'closed_loop_trainer', 'training_log',
            'training_facts', 'policy_to_train', 'train_adapter', 'adapters_of', 'parent_of', 'train_study']
 
@@ -71,7 +71,7 @@ def closed_loop_arguments(
     )
 
 # %% ../../nbs/closed_loop/06_trainers.ipynb #0b81bc32
-def training_queries(
+def queries_of_all_steps(
     setup: TrainingSetup,
 ) -> list[Example]:
     """Return the queries of all steps in order, rounds of `write_ahead` steps filled up."""
@@ -116,7 +116,7 @@ class ClosedLoopTrainer(GRPOTrainer):
     ):
         from datasets import Dataset
 
-        self.policy, self.setup, self.examples = policy, setup, training_queries(setup)
+        self.policy, self.setup, self.examples = policy, setup, queries_of_all_steps(setup)
         self.written = (-1, [])  # the step from which sets were written ahead, and the sets
         prompts = [example.input for example in self.examples]
         super().__init__(

@@ -232,7 +232,7 @@ def system_results(
         for value, metric in (("exact", "exact_match"), ("chrf", "chrf")):
             if len(scores):
                 rows += score_rows(scores, value, f"{name}{metric}", settings.resamples)
-    held_out = [code for code in recipe.languages if code not in recipe.trained_languages]
+    held_out = recipe.untrained_languages
     apart = answers[(answers.part == "test") & answers.language.isin(held_out)]
     # a single language is its own mean
     whole = "all" if apart.language.nunique() > 1 else next(iter(apart.language), "")
