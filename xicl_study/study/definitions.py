@@ -321,14 +321,19 @@ def scope_of(
 # %% ../../nbs/study/02_definitions.ipynb #f5f49f14
 def _bind_names(node, scope):
     """Take note of what is assigned, defined and imported in a body; the classes are not known yet."""
-    for part in nodes_inside(node):
-        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+    parts = list(nodes_inside(node))
+    # the variable of a comprehension is known inside it alone: elsewhere the same name may be a function's
+    hidden = {id(name) for part in parts if isinstance(part, ast.comprehension) for name in ast.walk(part.target)}
+    for part in parts:
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store) and id(part) not in hidden:
             scope.bind(part.id, None)
         elif isinstance(part, ast.FunctionDef | ast.ClassDef):
             scope.bind(part.name, None)
         elif isinstance(part, ast.For | ast.comprehension) and isinstance(part.target, ast.Name):
-            scope.loops[part.target.id] = part.iter.elts if isinstance(part.iter, ast.Tuple | ast.List) else []
-    for part in nodes_inside(node):
+            written_out = part.iter.elts if isinstance(part.iter, ast.Tuple | ast.List) else []
+            before = scope.loops.get(part.target.id, written_out)
+            scope.loops[part.target.id] = [*before, *written_out] if before and written_out else []
+    for part in parts:
         if isinstance(part, ast.Import | ast.ImportFrom):
             for name, target in imported_names(part, scope.module.source, scope.known.package).items():
                 scope.own.discard(name)
