@@ -214,15 +214,25 @@ def imported_names(
             continue
         elif package.file(base) is None:
             target = None
+        elif alias.name == "*":
+            found.update(_public_names(base, package))
+            continue
         else:
-            target = Target(base) if alias.name == "*" else attribute_of(Target(base), alias.name, package)
+            target = attribute_of(Target(base), alias.name, package)
         if target is None:
             wanted = alias.name if isinstance(node, ast.Import) else f"{package.title(base)}.{alias.name}"
             raise DataError(_dead_end(source, wanted, package, base, alias.name))
         found[bound] = target
     return found
 
-# %% ../nbs/05_source_code.ipynb #da79d5ee
+# %% ../nbs/05_source_code.ipynb #ce7a3915
+def _public_names(module, package):
+    """Return what `from module import *` binds, and the module under "*": it is loaded, whatever it holds."""
+    names = [name for name in _module_level(read_module(module, package)) if not name.startswith("_")]
+    found = {name: attribute_of(Target(module), name, package) for name in names}
+    return {"*": Target(module)} | {name: target for name, target in found.items() if target}
+
+
 def _dead_end(source, wanted, package, base, name):
     """Return the message for an import that leads nowhere, with the new place of what has moved since 0.1.0."""
     old = wanted.removeprefix(f"{package.name}.")

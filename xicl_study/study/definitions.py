@@ -11,6 +11,7 @@ __all__ = ['FUNCTIONS', 'ModuleNames', 'nodes_inside', 'assignments', 'paired', 
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from xicl_study.source_code import (
     attribute_of,
@@ -56,16 +57,18 @@ class ModuleNames:
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
+@lru_cache(maxsize=8192)
 def nodes_inside(
     node: ast.AST,  # a function, a class or a notebook
-) -> Iterator[ast.AST]:
-    """Yield the nodes of a body in their order; those of inner functions and classes are left out."""
-    waiting = list(ast.iter_child_nodes(node))
+) -> list[ast.AST]:
+    """Return the nodes of a body in their order; those of inner functions and classes are left out."""
+    waiting, found = list(ast.iter_child_nodes(node)), []
     while waiting:
         part = waiting.pop(0)
-        yield part
+        found.append(part)
         if not isinstance(part, (*FUNCTIONS, ast.ClassDef)):
             waiting[:0] = ast.iter_child_nodes(part)
+    return found
 
 
 def assignments(
@@ -321,14 +324,19 @@ def scope_of(
 # %% ../../nbs/study/02_definitions.ipynb #f5f49f14
 def _bind_names(node, scope):
     """Take note of what is assigned, defined and imported in a body; the classes are not known yet."""
-    for part in nodes_inside(node):
-        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+    parts = nodes_inside(node)
+    # the variable of a comprehension is known inside it alone: elsewhere the same name may be a function's
+    hidden = {id(name) for part in parts if isinstance(part, ast.comprehension) for name in ast.walk(part.target)}
+    for part in parts:
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store) and id(part) not in hidden:
             scope.bind(part.id, None)
         elif isinstance(part, ast.FunctionDef | ast.ClassDef):
             scope.bind(part.name, None)
         elif isinstance(part, ast.For | ast.comprehension) and isinstance(part.target, ast.Name):
-            scope.loops[part.target.id] = part.iter.elts if isinstance(part.iter, ast.Tuple | ast.List) else []
-    for part in nodes_inside(node):
+            written_out = part.iter.elts if isinstance(part.iter, ast.Tuple | ast.List) else []
+            before = scope.loops.get(part.target.id, written_out)
+            scope.loops[part.target.id] = [*before, *written_out] if before and written_out else []
+    for part in parts:
         if isinstance(part, ast.Import | ast.ImportFrom):
             for name, target in imported_names(part, scope.module.source, scope.known.package).items():
                 scope.own.discard(name)
