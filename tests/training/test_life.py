@@ -289,7 +289,7 @@ def test_one_check_for_losses_that_are_no_numbers(loss):
 
 def test_training_knows_no_method():
     """The room stands below the closed loop and CroCo."""
-    from xicl_study.fingerprints import used_modules
+    from xicl_study.source_code import used_modules
 
     rooms = {name.split(".")[0] for name in used_modules("training.life", "training.gradients", "training.arguments")}
     assert rooms <= {"training", "models", "files", "fingerprints", "errors"}
