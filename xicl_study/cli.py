@@ -166,27 +166,6 @@ def status(
     if any(row["state"] == "failed" for row in rows):
         raise typer.Exit(1)
 
-# %% ../nbs/07_cli.ipynb #9aa6c882
-def _stored_ranks(folder: Path) -> list[str]:
-    """Return which methods of the main result cannot be told apart, as Markdown; nothing without predictions."""
-    paths = sorted(folder.glob("runs/main_result/*/*/predictions.parquet"))
-    if not paths:
-        return []
-    import pandas as pd
-    from xicl_study.errors import DataError
-    from xicl_study.evaluation.predictions import quality_column
-    from xicl_study.evaluation.rank_groups import rank_groups, rank_lines
-    from xicl_study.evaluation.results import method_table
-    from xicl_study.files import read_parquet
-
-    predictions = pd.concat([read_parquet(path) for path in paths], ignore_index=True)
-    column, metric = quality_column(predictions)
-    try:
-        lines = rank_lines(rank_groups(predictions, column), method_table(predictions.method).title)
-    except DataError as error:  # a study that has failed in part can still print its tables
-        return [f"No ranks: {error}"]
-    return ["", f"**Which methods cannot be told apart: {metric.replace('_', ' ')}**", "", *lines]
-
 # %% ../nbs/07_cli.ipynb #0fea2b93
 @app.command()
 def report(
@@ -198,8 +177,6 @@ def report(
         from xicl_study.report.experiment_page import study_markdown
 
         print(study_markdown(folder))
-        for line in _stored_ranks(folder):
-            print(line)
         return
     from xicl_study.study.steps import run_step, study_recipe
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 from demo_tables import CORE_METHODS, demo_predictions
 from xicl_study.errors import DataError
 from xicl_study.evaluation.differences import comparisons_table
-from xicl_study.evaluation.rank_groups import rank_groups, rank_lines
+from xicl_study.evaluation.rank_groups import rank_groups, rank_rows
 
 
 def scores_of(tables, languages=("de", "sw")):
@@ -101,7 +101,13 @@ def test_one_system_one_item_and_no_shared_item():
     assert "\n" not in str(caught.value)
 
 
-def test_lines_to_read():
-    lines = rank_lines(rank_groups(scores_of(drawn(SHARES))), {"a": "The first"})
-    assert lines[2].startswith("| 1 | The first | ") and len(lines) == 6
-    assert {len(line.split("|")) for line in lines} == {6}
+def test_rows_of_results():
+    scores = scores_of(drawn(SHARES))
+    rows, ranks = rank_rows(scores, "correct", "accuracy"), rank_groups(scores)
+    assert [(row["method"], row["value"], row["low"], row["high"]) for row in rows] == [
+        *zip(ranks.method, ranks["group"], ranks.rank_low, ranks.rank_high)
+    ]
+    assert {(row["language"], row["metric"]) for row in rows} == {("all", "accuracy_rank")}
+    lone = scores[scores.method == "a"]
+    assert rank_rows(lone, "correct", "accuracy") == []
+    assert rank_rows(pd.concat([scores.assign(k=2), lone.assign(k=4)]), "correct", "accuracy") == []

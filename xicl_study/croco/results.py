@@ -17,6 +17,7 @@ import pandas as pd
 from ..evaluation.answer_language import answer_language_table, in_own_language
 from ..evaluation.differences import differences_by_language
 from ..evaluation.means import mean_with_interval, rows_by_language, share_with_interval
+from ..evaluation.rank_groups import rank_rows
 from ..evaluation.results import tidy
 from ..files import read_parquet, write_parquet
 from ..fingerprints import fingerprint
@@ -232,6 +233,7 @@ def system_results(
         for value, metric in (("exact", "exact_match"), ("chrf", "chrf")):
             if len(scores):
                 rows += score_rows(scores, value, f"{name}{metric}", settings.resamples)
+    rows += rank_rows(answers[answers.part == "test"], "chrf", "chrf", by="system")
     held_out = recipe.untrained_languages
     apart = answers[(answers.part == "test") & answers.language.isin(held_out)]
     # a single language is its own mean
@@ -243,6 +245,7 @@ def system_results(
     ]
     if len(losses):
         rows += score_rows(losses, "bits_per_byte", "bits_per_byte", settings.resamples)
+        rows += rank_rows(losses, "bits_per_byte", "bits_per_byte", by="system", more_is_better=False)
     won, judged = win_rows(answers, judge, seed, settings.resamples)
     # an open question must not count for more because it is answered more often
     rows += won + language_rows(answers[answers.number == 0], recipe.languages)

@@ -55,6 +55,8 @@ def metric_title(
     metric: str,  # a metric's name
 ) -> str:
     """Return a metric's name as it begins a heading."""
+    if metric.endswith("_rank"):
+        return f"{metric_title(metric.removesuffix('_rank'))}: groups that cannot be told apart, with ranges of ranks"
     title = METRIC_TITLES.get(metric, metric.replace("_vs_", " against ").replace("_", " ").replace("chrf", "chrF"))
     return title if title.startswith("chrF") else title[0].upper() + title[1:]
 

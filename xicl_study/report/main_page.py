@@ -17,7 +17,7 @@ from ..files import read_json, read_parquet, write_json
 from .findings import control_sentences
 from .language_sections import language_sections
 from .main_figures import held_out_languages
-from .main_tables import difference_table, main_table
+from .main_tables import difference_table, main_table, rank_table
 from .notebook_pages import write_notebook_pages, write_ratings_page
 from .page import kept_figures, page_links, read_opening, read_part, study_parts, write_page
 from .style import display_name, metric_heading, quality_metrics
@@ -193,7 +193,7 @@ def _controls(comparisons, metric, there, transfer):
 def _numbers(results, comparisons, transfer, held_out):
     """Everything on the page that is read from numbers: tables, differences, controls, yardsticks."""
     if not len(results):
-        return {"tables": [], "differences": [], "controls": [], "yardsticks": ""}
+        return {"tables": [], "ranks": [], "differences": [], "controls": [], "yardsticks": ""}
     metrics = [
         name for name in ("accuracy_calibrated", "accuracy", "chrf", "exact_match") if name in set(results.metric)
     ]
@@ -201,6 +201,7 @@ def _numbers(results, comparisons, transfer, held_out):
     there = set(results.method)
     return {
         "tables": [main_table(results, name, held_out) for name in metrics],
+        "ranks": [table for name in metrics if (table := rank_table(results, name))],
         "differences": [difference_table(comparisons, name, held_out) for name in compared],
         "controls": [(metric_heading(name), _controls(comparisons, name, there, transfer)) for name in compared],
         "yardsticks": _yardsticks(results),

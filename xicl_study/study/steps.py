@@ -191,7 +191,9 @@ def gather_tables(
     import pandas as pd
     from xicl_study.evaluation.differences import comparisons_table
     from xicl_study.evaluation.means import results_table
-    from xicl_study.evaluation.results import check_result_columns, RESULT_COLUMNS
+    from xicl_study.evaluation.predictions import quality_column
+    from xicl_study.evaluation.rank_groups import rank_rows
+    from xicl_study.evaluation.results import check_result_columns, RESULT_COLUMNS, tidy
 
     paths = [folder / name for name in gathered_files(plan) if (folder / name).is_file()]
     if not paths:
@@ -201,7 +203,11 @@ def gather_tables(
     predictions, parts = [read_parquet(path) for path in paths if path.name == "predictions.parquet"], []
     if predictions:
         joined = pd.concat(predictions, ignore_index=True)
-        parts.append(results_table(joined, study=recipe.name, experiment=plan.stages[-1].key, **resamples))
+        experiment = plan.stages[-1].key
+        parts.append(results_table(joined, study=recipe.name, experiment=experiment, **resamples))
+        ranks = rank_rows(joined, *quality_column(joined))
+        if ranks:
+            parts.append(tidy(ranks, experiment, recipe.k, "all", recipe.name))
         write_parquet(folder / "comparisons.parquet", comparisons_table(joined, **resamples))
     for path in paths:
         if path.name != "results.parquet":
