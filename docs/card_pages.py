@@ -72,7 +72,8 @@ def data_page(
         (
             "All data ship with the package. `xicl data` lists the files, and `xicl data --verify` compares them with"
             " their checksums. How they were made stands in [the notebook that builds"
-            " them](../library/data/build_data.md) and [the one that builds the"
+            " them](../library/data/build_data.md), [the one that builds the task"
+            " suite](../library/data/build_suite.md) and [the one that builds the"
             " prompts](../library/data/build_prompts.md)."
         ),
     ]

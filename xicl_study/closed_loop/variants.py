@@ -25,7 +25,7 @@ from ..recipe.method_table import depends_on_seed, method_of, TRAINED, trained_p
 from ..recipe.recipe import Recipe
 from ..source_code import code_fingerprint
 from ..tasks.shipped_data import manifest
-from ..tasks.shipped_tasks import SHIPPED_TASKS
+from ..tasks.shipped_tasks import SHIPPED_TASKS, task_files
 
 # %% ../../nbs/closed_loop/08_variants.ipynb #1ba65ffb
 @lru_cache(maxsize=None)
@@ -38,8 +38,7 @@ def _data_state(task: str) -> dict | str:
     """Return what a task's data depend on: the files of a shipped task, the content of a file of yours, or a name."""
     if task not in SHIPPED_TASKS:
         return sha256(task) if Path(task).is_file() else stated_name(task)
-    own = (task.split("-")[0], "languages")
-    return {file: entry["sha256"] for file, entry in manifest()["files"].items() if file.startswith(own)}
+    return {file: manifest()["files"][file]["sha256"] for file in task_files(task)}
 
 
 def made_with(
