@@ -350,13 +350,14 @@ def training_facts(
 def policy_to_train(
     recipe: Recipe,  # a resolved recipe
     parent: Path | None,  # adapter to go on from; None starts afresh
+    rank: int | None = None,  # of LoRA; None for that of the recipe's `training`
 ) -> Policy:
     """Load a policy with one trainable adapter, switched on. Raises `ModelError` when the parent is damaged."""
     from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
 
-    policy, settings = Policy.load(recipe.policy, dtype=recipe.dtype), recipe.training_settings
-    add_adapter(policy, "default", rank=settings.lora_rank, alpha=2 * settings.lora_rank, seed=0)
+    policy, rank = Policy.load(recipe.policy, dtype=recipe.dtype), rank or recipe.training_settings.lora_rank
+    add_adapter(policy, "default", rank=rank, alpha=2 * rank, seed=0)
     if parent is not None:
         if not check_cache(parent):
             raise ModelError(
