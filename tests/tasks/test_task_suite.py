@@ -54,6 +54,8 @@ def test_related_items_share_a_concept():
     kenya = [("country-continent", "KE"), ("city-continent", "Africa/Nairobi"), ("currency-continent", "KES")]
     assert len({concept_of(*pair) for pair in kenya}) == 1
     assert concept_of("unit-quantity", "length-meter") == concept_of("unit-quantity", "speed-kilometer-per-hour")
+    assert concept_of("country-continent", "KP") == concept_of("country-continent", "KR")  # two Koreas
+    assert concept_of("language-continent", "crm") == concept_of("language-continent", "csw")  # Moose Cree, Swampy Cree
     assert concept_of("currency-continent", "XOF") == "currency:XOF"
     assert concept_of("emoji-subgroup", "1f418") == concept_of("emoji-topic", "1f418")
 
