@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" TOKENIZERS_PARALLELISM=false MPLBACKEND=agg JUPYTER_PREFER_ENV_PATH=1
+unset PYTHONDONTWRITEBYTECODE  # a study starts dozens of processes, and each would compile the package anew
 [ -n "${VENV:-}" ] && export PATH="$(cd "$VENV" && pwd)/bin:$PATH"
 
 echo "== ruff"
@@ -20,6 +21,6 @@ nbdev_test --path nbs/experiments/croco --n_workers 0 --do_print
 wait "$closed_loop"
 echo "== pytest"
 code=0
-python -m pytest -q -n 2 --dist loadfile || code=$?  # two processes, each with whole files
+python -m pytest -q -n 2 --dist loadgroup || code=$?  # two processes; what belongs together: tests/conftest.py
 if [ "$code" = 5 ]; then echo "no test was collected"; fi
 exit "$code"

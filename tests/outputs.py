@@ -100,7 +100,7 @@ def executed(
         notebook,
         timeout=1800,
         kernel_name="python3",
-        store_widget_state=False,
+        store_widget_state=True,  # a widget that takes outputs writes them there; the file gets none of it
         resources={"metadata": {"path": str(path.parent)}},
     )
     try:

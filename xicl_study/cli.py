@@ -431,6 +431,8 @@ def engine(
 # %% ../nbs/07_cli.ipynb #2c526c98
 def main():
     """Run the command line; a `StudyError` becomes one line and exit code 1."""
+    # `nbformat` would read a grammar of international addresses, which no notebook of ours has: a second of every step
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     for stream in (sys.stdout, sys.stderr):
         # names in every script, whatever the locale
         if hasattr(stream, "reconfigure"):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MISSING', 'ARABIC', 'shipped_fonts', 'font_families', 'missing_letters', 'prefer_arabic', 'system_families',
-           'describe_letters', 'MissingLetters', 'draw_all_letters']
+           'describe_letters', 'plain_families', 'MissingLetters', 'draw_all_letters']
 
 # %% ../../nbs/report/01_fonts.ipynb #a4a7438a
 import functools
@@ -122,6 +122,18 @@ def describe_letters(
     return ", ".join(names) + (", …" if len(letters) > 3 else "")
 
 # %% ../../nbs/report/01_fonts.ipynb #0b117101
+def plain_families(
+    figure,  # a matplotlib Figure whose texts use `font_families`
+) -> list:
+    """Give texts of plain letters the first family alone, and return these texts."""
+    from matplotlib.text import Text
+
+    plain = [text for text in figure.findobj(Text) if text.get_text().isascii() and len(text.get_fontfamily()) > 1]
+    for text in plain:
+        text.set_fontfamily(font_families()[:1])
+    return plain
+
+
 class MissingLetters(UserWarning):
     """A figure holds letters that no font of this machine has."""
 
@@ -131,7 +143,13 @@ def draw_all_letters(
     draw: Callable,  # draws it, without arguments
 ):
     """Draw a figure, again with fonts of the machine where letters are missing; warn of what no font has."""
+    plain = plain_families(figure)
     missing = missing_letters(draw)
+    if missing and plain:
+        # texts that matplotlib fills in while it draws
+        for text in plain:
+            text.set_fontfamily(font_families())
+        missing = missing_letters(draw)
     if prefer_arabic(figure):
         missing = missing_letters(draw)
     if not missing:
