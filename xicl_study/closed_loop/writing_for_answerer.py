@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..inference.demonstrations import write_behind, WrittenSet
-from ..inference.episode_scoring import score_queries, SymbolTokens
+from ..inference.episode_scoring import score_episode_queries, SymbolTokens
 from ..inference.sampling import Vocabulary
 from ..models.adapters import using_adapter
 from ..models.policy import Policy
@@ -184,13 +184,13 @@ def answerer_gains(
     episodes = [block.behind(item.lines) for (block, _), own in zip(queries, _in_groups(shown, n_sets)) for item in own]
     asked = [[line.text] for _, line in queries for _ in range(n_sets)]
     with using_adapter(policy, answerer):
-        alone = score_queries(
+        alone = score_episode_queries(
             policy,
             [block.seeds for block in blocks],
             [[line.text for line in block.queries] for block in blocks],
             tokens,
         )
-        behind = score_queries(policy, episodes, asked, tokens)
+        behind = score_episode_queries(policy, episodes, asked, tokens)
     gold = np.array([line.place for _, line in queries])
     before = np.array([row[place] for row, place in zip([row for table in alone for row in table], gold)])
     after = np.array([table[0] for table in behind], dtype=object).reshape(len(queries), n_sets, -1).astype(float)

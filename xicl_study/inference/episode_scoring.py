@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SymbolTokens', 'symbol_tokens', 'EncodedEpisode', 'encode_starts', 'encode_episode', 'shorten_episode',
-           'symbol_log_probs', 'score_queries']
+           'symbol_log_probs', 'score_episode_queries']
 
 # %% ../../nbs/inference/11_episode_scoring.ipynb #a717c503
 from collections.abc import Sequence
@@ -166,7 +166,7 @@ def symbol_log_probs(
     return _masked_log_softmax(logits, ways), torch.tensor(gold, device=policy.device)
 
 # %% ../../nbs/inference/11_episode_scoring.ipynb #921ba51b
-def score_queries(
+def score_episode_queries(
     policy: Policy,
     supports: Sequence[Episode],  # the lines before the queries
     queries: Sequence[Sequence[str]],  # texts behind each of them
