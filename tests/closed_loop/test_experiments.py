@@ -23,6 +23,7 @@ NAMES = (
     "scaling",
     "unseen_task",
     "convergence",
+    "answerer",
 )
 
 

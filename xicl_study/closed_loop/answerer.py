@@ -9,11 +9,9 @@ __all__ = ['held_out_codes', 'training_pool', 'training_pools', 'shape_of', 'tra
 # %% ../../nbs/closed_loop/10_answerer.ipynb #6e7d2d5d
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-
-import torch
 
 from .trainers import policy_to_train, training_log
 from ..errors import DataError

@@ -47,7 +47,7 @@ def shown_to_each(
     block: Block,
     lines: Sequence[Sequence[Line]],  # behind the seeds, for each query
 ) -> list[Shown]:
-    """Return a block whose queries are asked behind lines of their own. Raises `DataError` for another number of them."""
+    """Return a block whose queries are asked behind lines of their own. Raises `DataError`."""
     if len(lines) != len(block.queries):
         raise DataError(f"{len(lines)} sets of lines are given for {len(block.queries)} queries.")
     return [Shown(block, block.behind(own), (number,)) for number, own in enumerate(lines)]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WRITING', 'FAULTS', 'class_names', 'writer_prompt', 'slot_names', 'ShownLines', 'shown_lines', 'WritingWays',
-           'write_for_blocks', 'Gains', 'answerer_gains']
+           'ExampleSet', 'write_for_blocks', 'Gains', 'answerer_gains']
 
 # %% ../../nbs/closed_loop/11_writing_for_answerer.ipynb #736ac7fd
 import random
@@ -123,6 +123,18 @@ class WritingWays:
     max_tokens: int = 10  # longest text
 
 
+@dataclass(frozen=True)
+class ExampleSet:
+    """The examples for one query, each written by itself."""
+
+    texts: tuple[WrittenSet, ...]  # one slot each
+
+    @property
+    def demonstrations(self) -> list[Demonstration]:
+        """The texts with the names of their classes."""
+        return [text.demonstrations[0] for text in self.texts]
+
+
 def write_for_blocks(
     policy: Policy,
     writer: str | None,  # adapter that writes; None is the untrained base
@@ -132,16 +144,17 @@ def write_for_blocks(
     vocabulary: Vocabulary,  # tokens that may be written
     ways: WritingWays = WritingWays(),
     seed: int = 0,  # of the slots and of sampling
-) -> list[WrittenSet]:
+) -> list[ExampleSet]:
     """Write G sets for each query of each block: block by block, query by query."""
     prompts, languages, labels = [], [], []
     for block in blocks:
         for number, line in enumerate(block.queries):
             prompts.append(writer_prompt(block, line.text, names))
             languages.append(block.language)
-            labels.append(slot_names(block, names, ways.per_class, n_sets, f"{seed} {number}"))
+            sets = slot_names(block, names, ways.per_class, n_sets, f"{seed} {number}")
+            labels.append([[name] for own in sets for name in own])
     with using_adapter(policy, writer):
-        return write_behind(
+        written = write_behind(
             policy,
             WRITING,
             prompts,
@@ -152,7 +165,13 @@ def write_for_blocks(
             ways.top_k or None,
             ways.max_tokens,
             seed,
+            rows_at_once=128,
         )
+    texts, found = iter(written), []
+    for own in labels:
+        size = len(own) // n_sets
+        found += [ExampleSet(tuple(next(texts) for _ in range(size))) for _ in range(n_sets)]
+    return found
 
 # %% ../../nbs/closed_loop/11_writing_for_answerer.ipynb #aefa3c48
 @dataclass(frozen=True)
@@ -169,7 +188,7 @@ def answerer_gains(
     policy: Policy,
     answerer: str | None,  # adapter that answers, frozen; None is the untrained base
     blocks: Sequence[Block],
-    written: Sequence[WrittenSet],  # G sets for each query, from `write_for_blocks`
+    written: Sequence[ExampleSet],  # G sets for each query, from `write_for_blocks`
     names: Mapping[str, str],  # class -> what the writer calls it
     tokens: SymbolTokens,
 ) -> Gains:

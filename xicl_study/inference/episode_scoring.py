@@ -52,8 +52,8 @@ def symbol_tokens(
     ids = {symbol: token for symbol, token in ids.items() if list(ids.values()).count(token) == 1}
     if len(ids) < least:
         raise ModelError(
-            f"The tokenizer of {policy.name or 'this policy'} writes {len(ids)} of {len(candidates)} symbols as one token,"
-            f" and {least} are needed. Lower the ways of an episode, or use another policy."
+            f"The tokenizer of {policy.name or 'this policy'} writes {len(ids)} of {len(candidates)} symbols as one"
+            f" token, and {least} are needed. Lower the ways of an episode, or use another policy."
         )
     return SymbolTokens(gap, ids)
 
@@ -184,8 +184,8 @@ def score_episode_queries(
         reach = len(trunk.ids) + max(map(len, branches), default=0)
         if longest and reach > longest:
             raise DataError(
-                f"Lines and query of the task {support.task} take {reach} tokens, and {policy.name or 'the policy'} reads"
-                f" {longest}. Show fewer or shorter examples."
+                f"Lines and query of the task {support.task} take {reach} tokens, and {policy.name or 'the policy'}"
+                f" reads {longest}. Show fewer or shorter examples."
             )
     found: list = [None] * len(supports)
 

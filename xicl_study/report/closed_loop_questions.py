@@ -128,6 +128,17 @@ CLOSED_LOOP_QUESTIONS["unseen_task"] = Question(
     figure="gains",
 )
 
+# %% ../../nbs/report/15_closed_loop_questions.ipynb #332e6a63
+CLOSED_LOOP_QUESTIONS["answerer"] = Question(
+    asked="Can a small model be trained to use examples of classes, tasks and languages that it never saw?",
+    rows=partial(stored_rows, metrics=["gain_by_training"], name=lambda name: name.partition(": ")[0]),
+    compared="kinds of questions",
+    yardstick="the untrained model behind the same seeds",
+    axis="trained minus untrained model, points",
+    one_task=False,
+    figure="training",
+)
+
 # %% ../../nbs/report/15_closed_loop_questions.ipynb #fdbf5dab
 CLOSED_LOOP_QUESTIONS["scaling"] = Question(
     asked="Does the closed loop answer better with more worked examples in the prompt?",

@@ -83,6 +83,7 @@ _CLOSED_LOOP = (
     Stage("scaling", "closed_loop/10_scaling.ipynb"),
     Stage("unseen_task", "closed_loop/11_unseen_task.ipynb"),
     Stage("convergence", "closed_loop/12_convergence.ipynb"),
+    Stage("answerer", "closed_loop/13_answerer.ipynb"),
 )
 
 # %% ../../nbs/study/05_experiments.ipynb #ba511004

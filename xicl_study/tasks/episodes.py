@@ -164,7 +164,7 @@ def draw_episode(
 ) -> Episode:
     """Draw one episode: its seeds first, one of each class, then lines of random classes.
 
-    It has fewer classes or lines than asked where the pool is smaller. Raises `DataError` when there are too few symbols.
+    It has fewer classes or lines than asked where the pool is smaller. Raises `DataError` for too few symbols.
     """
     chance = random.Random(f"{pool.task} {seed}")
     ways = min(chance.randint(*shape.ways), len(pool.classes))

@@ -6,7 +6,7 @@
 __all__ = ['SHIPPED_TASKS', 'emoji_topic', 'emoji_name', 'udhr_topic', 'udhr_match', 'udhr_texts', 'task_files']
 
 # %% ../../nbs/tasks/06_shipped_tasks.ipynb #06impo00
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
 from ..errors import UnknownNameError
@@ -162,7 +162,7 @@ def udhr_texts(
     return list(table["text"][(table["language"] == language) & ~table["item"].isin(gone)])
 
 # %% ../../nbs/tasks/06_shipped_tasks.ipynb #529725c8
-SHIPPED_TASKS = {
+SHIPPED_TASKS: dict[str, Callable[..., Task]] = {
     "emoji-topic": emoji_topic,
     "emoji-name": emoji_name,
     "udhr-topic": udhr_topic,
