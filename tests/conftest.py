@@ -161,6 +161,7 @@ def installed(wheel, tmp_path_factory):
 TOGETHER = ("test_docs.py", "test_tutorials.py", "test_report_browser.py", "test_library_page.py", "test_repository.py")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.name in TOGETHER:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PLAIN_WAYS', 'WAY_TITLES', 'Shown', 'shown_to_all', 'shown_to_each', 'name_lines', 'foreign_lines', 'plain_way',
-           'shown_predictions', 'way_predictions']
+           'shown_sets', 'shown_predictions', 'way_predictions']
 
 # %% ../../nbs/closed_loop/12_shown_examples.ipynb #d3b35d06
 import random
@@ -113,6 +113,20 @@ def plain_way(
         turned = permuted(episode, f"{block.number} {seed}", last=len(episode.lines))
         return [Shown(block, turned, tuple(range(len(block.queries))))]
     return shown_to_all(block, lines)
+
+# %% ../../nbs/closed_loop/12_shown_examples.ipynb #0abb8444
+def shown_sets(
+    blocks: Sequence[Block],
+    episodes: Sequence[Episode],  # what was written, block by block, query by query; its first lines are the seeds
+    turn: int = 0,  # 0: each query behind its own set; 1: behind that of the next query of its block
+) -> list[Shown]:
+    """Return each query behind a written set, its own or another query's."""
+    found, start = [], 0
+    for block in blocks:
+        own = list(episodes[start : start + len(block.queries)])
+        start += len(own)
+        found += shown_to_each(block, [one.lines[one.ways :] for one in own[turn:] + own[:turn]])
+    return found
 
 # %% ../../nbs/closed_loop/12_shown_examples.ipynb #27763487
 def shown_predictions(
