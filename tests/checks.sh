@@ -21,6 +21,6 @@ nbdev_test --path nbs/experiments/croco --n_workers 0 --do_print
 wait "$closed_loop"
 echo "== pytest"
 code=0
-python -m pytest -q -n 3 --dist loadgroup || code=$?  # a study waits for its steps, so three for two cores; what belongs together: tests/conftest.py
+python -m pytest -q -n 3 --dist loadfile || code=$?  # whole files; a study waits for its steps: three for two cores
 if [ "$code" = 5 ]; then echo "no test was collected"; fi
 exit "$code"

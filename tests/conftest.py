@@ -154,15 +154,3 @@ def installed(wheel, tmp_path_factory):
     )
     assert done.returncode == 0, done.stderr
     return {**os.environ, "PYTHONPATH": str(target), "PATH": f"{target / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-
-
-# Files whose tests share what is made once for all of them: they stay in one process. All others go wherever there is
-# room, or one process would still be busy with a long file when the other has nothing left.
-TOGETHER = ("test_docs.py", "test_tutorials.py", "test_report_browser.py", "test_library_page.py", "test_repository.py")
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.path.name in TOGETHER:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
