@@ -18,7 +18,6 @@ from ..errors import DataError
 from ..files import read_json
 from ..fingerprints import fingerprint, stated_name
 from xicl_study.inference.episode_scoring import (
-    encode_episode,
     EncodedEpisode,
     shorten_episode,
     symbol_log_probs,
@@ -92,9 +91,7 @@ def training_episodes(
     for number in range(settings.steps * settings.episodes_per_step):
         pool = random.Random(f"task {seed} {number}").choices(list(pools), weights)[0]
         episode = draw_episode(pool, f"{seed} {number}", shape, tokens.symbols)
-        found.append(
-            encode_episode(policy, shorten_episode(policy, episode, tokens, settings.tokens_per_episode), tokens)
-        )
+        found.append(shorten_episode(policy, episode, tokens, settings.tokens_per_episode))
     return found
 
 # %% ../../nbs/closed_loop/10_answerer.ipynb #641fea4e

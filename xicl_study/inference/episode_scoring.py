@@ -111,21 +111,22 @@ def shorten_episode(
     episode: Episode,
     tokens: SymbolTokens,
     most: int,  # tokens
-) -> Episode:
-    """Return an episode without the last lines for which there is no room.
+) -> EncodedEpisode:
+    """Return an episode as tokens, without the last lines for which there is no room.
 
     Raises `DataError` when there is not even room for the seeds and a line.
     """
-    room = min(most, positions_of(policy.config) or most)
-    ids = encode_episode(policy, episode, tokens)
+    room, whole = min(most, positions_of(policy.config) or most), encode_episode(policy, episode, tokens)
     # what a line takes ends with its symbol and the line end
-    fitting = sum(end + 1 + len(_line_end(policy)) < room for end in ids.ends)
+    tail = 2 + len(_line_end(policy))
+    fitting = sum(end + tail <= room for end in whole.ends)
     if fitting <= episode.ways:
         raise DataError(
             f"The seeds of an episode of the task {episode.task} and one more line take more than {room} tokens. Take"
             " fewer classes, shorter texts, or more tokens."
         )
-    return replace(episode, lines=episode.lines[:fitting])
+    stop = whole.ends[fitting - 1] + tail
+    return replace(whole, ids=whole.ids[:stop], ends=whole.ends[:fitting], gold=whole.gold[:fitting])
 
 # %% ../../nbs/inference/11_episode_scoring.ipynb #70c1a7c4
 def _masked_log_softmax(logits, ways):
